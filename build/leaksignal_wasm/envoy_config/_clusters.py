@@ -1,0 +1,61 @@
+"""Clusters: where traffic and call-outs go."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from leaksignal_wasm.envoy_config._typed import Config, named, present, seconds, socket_address
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def cluster(
+    name: str,
+    host: str,
+    port: int,
+    *,
+    http2: bool = False,
+    tls: bool = False,
+    connect_timeout: float = 5.0,
+    buffer_limit: int | None = None,
+) -> Config:
+    """Return a cluster of one endpoint.
+
+    An address makes a STATIC cluster, a name one that asks the DNS. `http2` speaks HTTP/2 by prior knowledge
+    (gRPC needs it); `tls` verifies nothing and is for developers' own upstreams. `connect_timeout` in
+    seconds.
+    """
+    endpoint = {"endpoint": {"address": socket_address(host, port)}}
+    options = None
+    if http2:
+        options = {
+            _HTTP_OPTIONS: {
+                "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            }
+        }
+    transport = None
+    if tls:
+        transport = named(
+            "envoy.transport_sockets.tls",
+            "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            sni=None if _is_address(host) else host,
+        )
+    return present(
+        name=name,
+        type="STATIC" if _is_address(host) else "STRICT_DNS",
+        dns_lookup_family=None if _is_address(host) else "V4_PREFERRED",
+        connect_timeout=seconds(connect_timeout),
+        load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        typed_extension_protocol_options=options,
+        transport_socket=transport,
+        per_connection_buffer_limit_bytes=buffer_limit,
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
