@@ -1,0 +1,72 @@
+"""Many requests through one Envoy: does memory stay, does anything fail?"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bench.bodies import bodies
+from bench.figures import Figure, at_most
+from bench.gateway import Gateway
+from bench.load import drive
+from bench.upstream import serving
+
+if TYPE_CHECKING:
+    from bench.workshop import Workshop
+
+REQUESTS = 1_000_000
+QUICK_REQUESTS = 100_000
+SETTLE_SECONDS = 3.0
+BLOCK_SECONDS = 5.0
+PATH = "/1k.json"
+
+
+def measure(workshop: Workshop) -> list[Figure]:
+    total = QUICK_REQUESTS if workshop.quick else REQUESTS
+    with serving(bodies()) as upstream, Gateway(workshop.python("headers"), upstream) as gateway:
+        soak = _Soak(gateway)
+        early = soak.until(total // 10)
+        late = soak.until(total)
+        failed = sum(gateway.envoy.stats(r"^http\.ingress\.downstream_rq_5xx$").values())
+        complaints = len(gateway.envoy.log_lines())
+    return [
+        Figure(
+            f"memory after {soak.sent:,} requests, over that after the first tenth",
+            _percent(early, late),
+            "%",
+            at_most(2.0),
+            f"{early:.1f} to {late:.1f} MiB",
+        ),
+        Figure(
+            "... errors",
+            soak.errors + failed + complaints,
+            "",
+            at_most(0),
+            f"{soak.sent / soak.seconds:.0f} requests/s",
+        ),
+    ]
+
+
+def _percent(early: float, late: float) -> float:
+    return abs(late - early) / early * 100
+
+
+class _Soak:
+    """Load in blocks, counted."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.sent = 0
+        self.errors = 0
+        self.seconds = 0.0
+        self._gateway = gateway
+
+    def until(self, requests: int) -> float:
+        """Send until so many requests have been answered in all; return the memory at rest then, in MiB."""
+        while self.sent < requests:
+            rate = self.sent / self.seconds if self.sent else requests / BLOCK_SECONDS
+            load = drive(self._gateway.port, PATH, seconds=min(BLOCK_SECONDS, (requests - self.sent) / rate))
+            self.sent += load.requests
+            self.errors += load.errors
+            self.seconds += load.seconds
+        time.sleep(SETTLE_SECONDS)
+        return self._gateway.envoy.rss() / (1 << 20)
