@@ -10,7 +10,7 @@ from proxy_wasm._abi import host
 from proxy_wasm._body import Body
 from proxy_wasm._calls import milliseconds, start_grpc_call, start_grpc_stream, start_http_call
 from proxy_wasm._errors import LocalResponseSentError
-from proxy_wasm._headers import HeaderMap, to_bytes, to_pairs
+from proxy_wasm._headers import HeaderMap, to_bytes, to_pairs, to_text
 from proxy_wasm._phase import phase
 from proxy_wasm._properties import PROPERTIES, Properties
 from proxy_wasm._types import Action, BufferType, FailureMode, MapType, StreamType
@@ -228,7 +228,8 @@ class PluginContext(Context):
     def name(self) -> str:
         """The plugin's name in the proxy's configuration."""
         if self._name is None:
-            self._name = self.properties.plugin_name or ""
+            # Every context of the VM gives the same answer, so none need be made effective for it.
+            self._name = to_text(host.get_property(b"plugin_name") or b"")
         return self._name
 
     def create_http_context(self) -> HttpContext:
