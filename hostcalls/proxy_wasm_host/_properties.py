@@ -1,0 +1,248 @@
+"""Properties: what `proxy_get_property` answers, in Envoy's encodings.
+
+The tree is that of Envoy's attributes (docs: "Attributes"). Values here are Python's: `str` and `bytes` as they are, `bool` one
+byte, `int` eight bytes (signed, little endian; times and durations are nanoseconds), `float` eight bytes, maps and
+lists serialised as pairs.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from proxy_wasm_host._abi import MapType, Status
+from proxy_wasm_host._context import StreamContext
+from proxy_wasm_host._headers import HeaderMap
+from proxy_wasm_host._pairs import serialise
+from proxy_wasm_host.errors import HostCallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy_wasm_host._context import Context
+    from proxy_wasm_host._http import HttpStream
+    from proxy_wasm_host._vm import Vm
+
+PropertyValue = str | bytes | bool | int | float | Mapping[str, "PropertyValue"] | Sequence["PropertyValue"]
+
+
+def encode(value: PropertyValue) -> bytes:
+    """Return `value` as Envoy hands it to a module."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool):
+        return b"\1" if value else b"\0"
+    if isinstance(value, int):
+        return struct.pack("<q", value)
+    if isinstance(value, float):
+        return struct.pack("<d", value)
+    if isinstance(value, Mapping):
+        return serialise([(name.encode(), encode(item)) for name, item in value.items()])
+    return serialise([(encode(item), b"") for item in value])
+
+
+def read_property(vm: Vm, context: Context, path: bytes) -> bytes:
+    """Return the property at `path` (components separated by NUL) as `context` sees it."""
+    parts = path.split(b"\0")
+    if len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    names = [part.decode("utf-8", "backslashreplace") for part in parts]
+    value = _given(vm, context, names)
+    if value is None:
+        value = _plugin_property(vm, context, names)
+    if value is None and isinstance(context, StreamContext):
+        value = _stream_property(vm, context, path, names)
+    if value is None:
+        raise HostCallFailed(Status.NOT_FOUND)
+    return encode(value)
+
+
+def _given(vm: Vm, context: Context, names: list[str]) -> PropertyValue | None:
+    """Return what the test or replay has set, on the stream or the host."""
+    dotted = ".".join(names)
+    layers = [vm.host.properties]
+    if isinstance(context, StreamContext):
+        layers.insert(0, context.stream.properties)
+    for layer in layers:
+        if dotted in layer:
+            return layer[dotted]
+        for cut in range(len(names) - 1, 0, -1):
+            value: PropertyValue | None = layer.get(".".join(names[:cut]))
+            for name in names[cut:]:
+                value = _child(value, name)
+            if value is not None:
+                return value
+    return None
+
+
+def _child(value: PropertyValue | None, name: str) -> PropertyValue | None:
+    if isinstance(value, Mapping):
+        return value.get(name)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return value[int(name)] if name.isdigit() and int(name) < len(value) else None
+    return None
+
+
+def _plugin_property(vm: Vm, context: Context, names: list[str]) -> PropertyValue | None:
+    if len(names) > 1:
+        return None
+    plugin = context.plugin
+    if names[0] == "plugin_vm_id":
+        return vm.vm_id
+    if plugin is None:
+        return None
+    return {"plugin_name": plugin.name, "plugin_root_id": plugin.root_id}.get(names[0])
+
+
+def _stream_property(vm: Vm, context: StreamContext, path: bytes, names: list[str]) -> PropertyValue | None:
+    stream = context.stream
+    first = path.split(b"\0")[0]
+    if (len(names) == 1 or not vm.host.quirks) and path in stream.filter_state:
+        return stream.filter_state[path]
+    if len(names) == 1 and first in stream.filter_state:
+        return stream.filter_state[first]
+    if names == ["connection_id"] or names == ["connection", "id"]:
+        return stream.connection_id
+    if names == ["connection", "mtls"]:
+        return False
+    defaults = _ADDRESSES.get(".".join(names))
+    if defaults is not None:
+        return defaults
+    if stream.is_http:
+        return _http_property(stream, names)  # type: ignore[arg-type]  # is_http says which class it is
+    return None
+
+
+_ADDRESSES: dict[str, PropertyValue] = {
+    "source.address": "127.0.0.1:50000",
+    "source.port": 50000,
+    "destination.address": "127.0.0.1:10000",
+    "destination.port": 10000,
+    "upstream.address": "127.0.0.1:8080",
+    "upstream.port": 8080,
+    "xds.cluster_name": "upstream",
+    "xds.route_name": "",
+    "xds.listener_direction": 0,
+}
+
+
+def _http_property(stream: HttpStream, names: list[str]) -> PropertyValue | None:
+    if names in (["request"], ["response"]):
+        # Envoy can't list these.
+        raise HostCallFailed(Status.SERIALIZATION_FAILURE)
+    if len(names) >= 2 and names[1] in ("headers", "trailers"):  # noqa: PLR2004 -- group and member
+        return _field(stream, names)
+    reader = _READERS.get(".".join(names))
+    return None if reader is None else reader(stream)
+
+
+def _field(stream: HttpStream, names: list[str]) -> PropertyValue | None:
+    kinds = {
+        ("request", "headers"): MapType.HTTP_REQUEST_HEADERS,
+        ("response", "headers"): MapType.HTTP_RESPONSE_HEADERS,
+        ("response", "trailers"): MapType.HTTP_RESPONSE_TRAILERS,
+    }
+    kind = kinds.get((names[0], names[1]))
+    if kind is None:
+        return None
+    headers = stream.map_of(kind)
+    if len(names) == 2:  # noqa: PLR2004 -- the whole map
+        if stream.host.quirks:
+            raise HostCallFailed(Status.SERIALIZATION_FAILURE)
+        return None if headers is None else serialise(headers.pairs())
+    return None if headers is None else _joined(headers, names[2])
+
+
+def _joined(headers: HeaderMap, name: str) -> bytes | None:
+    values = headers.get_all(name)
+    return b",".join(values) if values else None
+
+
+def _request(name: str) -> Callable[[HttpStream], PropertyValue | None]:
+    def read(stream: HttpStream) -> PropertyValue | None:
+        headers = stream.map_of(MapType.HTTP_REQUEST_HEADERS)
+        return None if headers is None else headers.first(name.encode())
+
+    return read
+
+
+def _path_part(*, query: bool) -> Callable[[HttpStream], PropertyValue | None]:
+    def read(stream: HttpStream) -> PropertyValue | None:
+        headers = stream.map_of(MapType.HTTP_REQUEST_HEADERS)
+        path = None if headers is None else headers.first(b":path")
+        if path is None:
+            return None
+        before, _mark, after = path.partition(b"?")
+        return after if query else before
+
+    return read
+
+
+def _size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
+    def read(stream: HttpStream) -> PropertyValue | None:
+        headers = stream.map_of(MapType.HTTP_RESPONSE_HEADERS if side else MapType.HTTP_REQUEST_HEADERS)
+        length = None if side or headers is None else headers.first(b"content-length")
+        return int(length) if length is not None and length.isdigit() else stream.received(side)
+
+    return read
+
+
+def _total_size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
+    def read(stream: HttpStream) -> PropertyValue | None:
+        maps = (
+            (MapType.HTTP_RESPONSE_HEADERS, MapType.HTTP_RESPONSE_TRAILERS)
+            if side
+            else (MapType.HTTP_REQUEST_HEADERS,)
+        )
+        present = [headers for kind in maps if (headers := stream.map_of(kind)) is not None]
+        return stream.received(side) + sum(headers.byte_size() for headers in present)
+
+    return read
+
+
+def _response_code(stream: HttpStream) -> PropertyValue | None:
+    return stream.downstream.status
+
+
+def _grpc_status(stream: HttpStream) -> PropertyValue | None:
+    for kind in (MapType.HTTP_RESPONSE_TRAILERS, MapType.HTTP_RESPONSE_HEADERS):
+        headers = stream.map_of(kind)
+        value = None if headers is None else headers.first(b"grpc-status")
+        if value is not None and value.isdigit():
+            return int(value)
+    return None
+
+
+def _code_details(stream: HttpStream) -> PropertyValue | None:
+    if stream.local_response is not None:
+        return stream.local_response.details
+    return "via_upstream" if stream.downstream.headers is not None else None
+
+
+_READERS: dict[str, Callable[[HttpStream], PropertyValue | None]] = {
+    "request.path": _request(":path"),
+    "request.url_path": _path_part(query=False),
+    "request.query": _path_part(query=True),
+    "request.host": _request(":authority"),
+    "request.scheme": _request(":scheme"),
+    "request.method": _request(":method"),
+    "request.referer": _request("referer"),
+    "request.useragent": _request("user-agent"),
+    "request.id": _request("x-request-id"),
+    "request.protocol": lambda _stream: "HTTP/1.1",
+    "request.time": lambda stream: stream.started_at,
+    "request.duration": lambda stream: (
+        stream.host.clock.realtime() - stream.started_at if stream.closed else None
+    ),
+    "request.size": _size(0),
+    "request.total_size": _total_size(0),
+    "response.code": _response_code,
+    "response.code_details": _code_details,
+    "response.flags": lambda _stream: 0,
+    "response.grpc_status": _grpc_status,
+    "response.size": _size(1),
+    "response.total_size": _total_size(1),
+}
