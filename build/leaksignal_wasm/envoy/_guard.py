@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 # A line on stdin means that Envoy has been stopped; the end of stdin, that this process is no more.
-_SCRIPT = 'read -r _ || kill -KILL -- "-$1" 2>/dev/null'
+_SCRIPT = 'read -r _ || kill -KILL "-$1" 2>/dev/null'
 
 
 class Guard:

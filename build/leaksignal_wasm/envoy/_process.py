@@ -96,6 +96,7 @@ class EnvoyProcess:
         self._xds: ListenerFile | None = None
         self._ports: dict[str, tuple[str, int]] = {}
         self._envoy_pid: int | None = None
+        self._stopped = False
 
     # Life
 
@@ -105,7 +106,7 @@ class EnvoyProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        died = self.returncode
+        died = None if self._stopped else self.returncode
         self.stop()
         if kind is None and died is not None:
             raise explain(f"Envoy ended by itself ({_ending(died)})", self.log_lines())
@@ -127,6 +128,7 @@ class EnvoyProcess:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stop Envoy: politely, after `timeout` seconds by force. Does nothing if it has been stopped."""
+        self._stopped = True
         atexit.unregister(self.stop)
         if self._process is not None and self._process.returncode is None:
             self._end(self._process, timeout)

@@ -1,11 +1,15 @@
 """Envoy configuration as plain dicts, ready for JSON or YAML (seam 4 of docs/internals.md).
 
-plugin = WasmPlugin(Path("filter.wasm"), configuration={"level": "info"})
-config = bootstrap(
-    listeners=[http_listener(routes=[route("upstream")], filters=[http_wasm_filter(plugin)])],
-    clusters=[cluster("upstream", "127.0.0.1", 8080)],
-)
-with EnvoyProcess(config) as envoy: ...
+    plugin = WasmPlugin(Path("filter.wasm"), configuration={"level": "info"})
+    with EnvoyProcess(proxy([plugin], Upstream("127.0.0.1", 8080))) as envoy:
+        urllib.request.urlopen(envoy.url("/orders"))
+
+or, from its parts:
+
+    config = bootstrap(
+        listeners=[http_listener(routes=[route("orders")], filters=[http_wasm_filter(plugin)])],
+        clusters=[cluster("orders", "127.0.0.1", 8080)],
+    )
 """
 
 from leaksignal_wasm.envoy_config._bootstrap import bootstrap, heap_limit, memory_allocator_manager
@@ -19,6 +23,7 @@ from leaksignal_wasm.envoy_config._listeners import (
     router,
     tcp_listener,
 )
+from leaksignal_wasm.envoy_config._proxy import Upstream, proxy
 from leaksignal_wasm.envoy_config._tap import TapFormat, http_tap
 from leaksignal_wasm.envoy_config._typed import Config, Payload, named, payload, typed
 from leaksignal_wasm.envoy_config._wasm import (
@@ -39,6 +44,7 @@ __all__ = [
     "Payload",
     "RemoteModule",
     "TapFormat",
+    "Upstream",
     "WasmPlugin",
     "bootstrap",
     "cluster",
@@ -52,6 +58,7 @@ __all__ = [
     "named",
     "network_wasm_filter",
     "payload",
+    "proxy",
     "route",
     "router",
     "tcp_listener",

@@ -39,12 +39,12 @@ def cluster(
         transport = named(
             "envoy.transport_sockets.tls",
             "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-            sni=None if _is_address(host) else host,
+            sni=None if is_address(host) else host,
         )
     return present(
         name=name,
-        type="STATIC" if _is_address(host) else "STRICT_DNS",
-        dns_lookup_family=None if _is_address(host) else "V4_PREFERRED",
+        type="STATIC" if is_address(host) else "STRICT_DNS",
+        dns_lookup_family=None if is_address(host) else "V4_PREFERRED",
         connect_timeout=seconds(connect_timeout),
         load_assignment={"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
         typed_extension_protocol_options=options,
@@ -53,7 +53,8 @@ def cluster(
     )
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Return whether `host` is an IP address rather than a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -22,9 +22,19 @@ class Codec(enum.StrEnum):
     HTTP2 = "HTTP2"
 
 
-def route(cluster: str, *, prefix: str = "/", timeout: float | None = None) -> Config:
-    """Return a route to `cluster`; `timeout` in seconds, 0 for none, None for Envoy's 15 s."""
-    action = present(cluster=cluster, timeout=None if timeout is None else seconds(timeout))
+def route(
+    cluster: str, *, prefix: str = "/", timeout: float | None = None, rewrite_host: bool = False
+) -> Config:
+    """Return a route to `cluster`.
+
+    `timeout` in seconds, 0 for none, None for Envoy's 15 s; `rewrite_host` puts the upstream's name into
+    `:authority`.
+    """
+    action = present(
+        cluster=cluster,
+        timeout=None if timeout is None else seconds(timeout),
+        auto_host_rewrite=rewrite_host or None,
+    )
     return {"match": {"prefix": prefix}, "route": action}
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+_LEAST_BACKOFF = 0.002  # seconds
+
 
 class FailurePolicy(enum.StrEnum):
     """What Envoy does with streams once the plugin's VM has failed (a trap, an abort, out of memory)."""
@@ -54,13 +56,24 @@ class WasmPlugin:
     vm_configuration: Payload | None = None
     failure_policy: FailurePolicy = FailurePolicy.FAIL_RELOAD
     reload_backoff: tuple[float, float] | None = None
-    """FAIL_RELOAD only: seconds between two new VMs, at first and at most; Envoy's default is 1 and 10."""
+    """FAIL_RELOAD only: seconds between two new VMs, at first and at most; Envoy's default is 1 and 10.
+
+    At least 2 ms: Envoy 1.40 divides by half of the first in whole milliseconds, and dies of a 0."""
     environment: Mapping[str, str] = field(default_factory=dict)
     host_environment: Sequence[str] = ()
     """Names of Envoy's own environment variables to hand down."""
     stop_iteration_on_headers: bool | None = None
-    """`allow_on_headers_stop_iteration`: True lets a headers callback hold the headers back alone, while the body
+    """`allow_on_headers_stop_iteration`: True lets a headers callback hold back the headers alone, while body
     callbacks go on; None leaves Envoy's default (the body waits too)."""
+
+    def __post_init__(self) -> None:
+        if (
+            self.reload_backoff is not None
+            and not _LEAST_BACKOFF <= self.reload_backoff[0] <= self.reload_backoff[1]
+        ):
+            raise ValueError(
+                f"reload_backoff {self.reload_backoff} is not (first, most) with 0.002 <= first <= most"
+            )
 
     def config(self) -> Config:
         """Return the `PluginConfig` message."""
