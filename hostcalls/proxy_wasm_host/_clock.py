@@ -84,8 +84,8 @@ class VirtualClock:
         return self._start + self._now
 
     def monotonic(self) -> int:
-        """Return nanoseconds since the clock was made."""
-        return self._now
+        """Return nanoseconds since a second before the clock was made: Go's runtime dies of a monotonic zero."""
+        return NANOSECONDS + self._now
 
     def after(self, nanoseconds: int, action: Callable[[], None]) -> Timer:
         """Let `action` run once the clock was advanced by `nanoseconds`."""
