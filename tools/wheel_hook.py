@@ -19,6 +19,8 @@ class RuntimeHook(BuildHookInterface[Any]):
             return
         folder = os.environ.get("LEAKSIGNAL_WASM_RUNTIME")
         if not folder:
-            raise RuntimeError("LEAKSIGNAL_WASM_RUNTIME is not set: build the wheel with `make wheel`, which builds the runtime first")
+            raise RuntimeError(
+                "LEAKSIGNAL_WASM_RUNTIME is not set: `make wheel` builds the runtime first, and the wheel with it"
+            )
         for name in FILES:
             build_data["force_include"][os.path.join(folder, name)] = f"leaksignal_wasm/_runtime/{name}"

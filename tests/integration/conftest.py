@@ -1,0 +1,118 @@
+"""One Envoy with the probe filter, in front of a real HTTP/1.1 server and a real gRPC server."""
+
+from __future__ import annotations
+
+from concurrent import futures
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from leaksignal_wasm.builder import build
+from leaksignal_wasm.envoy import EnvoyProcess
+from leaksignal_wasm.envoy.testing import HttpUpstream, serve_http
+from leaksignal_wasm.envoy_config import (
+    WasmPlugin,
+    bootstrap,
+    cluster,
+    http_listener,
+    http_wasm_filter,
+    route,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder start Envoy, and share one: they run on one worker."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.envoy)
+            item.add_marker(pytest.mark.xdist_group("integration"))
+
+
+@pytest.fixture(scope="session")
+def probe_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("probe") / "probe.wasm"
+    build(HERE / "probe.py", output=output)
+    return output
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[HttpUpstream]:
+    with serve_http() as server:
+        yield server
+
+
+@pytest.fixture
+def upstream(_server: HttpUpstream) -> HttpUpstream:
+    """The HTTP/1.1 server behind Envoy; echoes unless told otherwise."""
+    _server.reset()
+    return _server
+
+
+class _Echo(grpc.GenericRpcHandler):
+    """Speaks bytes: `/test.Echo/Unary` answers with what it got, `/test.Echo/Stream` with each message as it comes."""
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        if details.method == "/test.Echo/Unary":
+            return grpc.unary_unary_rpc_method_handler(self._unary)
+        if details.method == "/test.Echo/Stream":
+            return grpc.stream_stream_rpc_method_handler(self._stream)
+        return None
+
+    @staticmethod
+    def _unary(message: bytes, context: grpc.ServicerContext) -> bytes:
+        context.set_trailing_metadata((("x-upstream", "done"),))
+        return message
+
+    @staticmethod
+    def _stream(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.set_trailing_metadata((("x-upstream", "done"),))
+        yield from messages
+
+
+@pytest.fixture(scope="session")
+def grpc_port() -> Iterator[int]:
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
+    server.add_generic_rpc_handlers((_Echo(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port
+    server.stop(None).wait()
+
+
+def probe_plugin(module: Path, mode: str, **settings: object) -> WasmPlugin:
+    return WasmPlugin(module, name=f"probe-{mode}", configuration={"failure_mode": mode, **settings})
+
+
+@pytest.fixture(scope="session")
+def envoy(probe_module: Path, _server: HttpUpstream, grpc_port: int) -> Iterator[EnvoyProcess]:
+    """Listeners `closed` and `open`, by failure mode, to the HTTP/1.1 server; `grpc` to the gRPC server."""
+    config = bootstrap(
+        listeners=[
+            *(
+                http_listener(
+                    mode,
+                    routes=[route("http")],
+                    filters=[http_wasm_filter(probe_plugin(probe_module, mode))],
+                )
+                for mode in ("closed", "open")
+            ),
+            http_listener(
+                "grpc",
+                routes=[route("grpc", timeout=0)],
+                filters=[http_wasm_filter(probe_plugin(probe_module, "closed"))],
+            ),
+        ],
+        clusters=[
+            cluster("http", "127.0.0.1", _server.port),
+            cluster("grpc", "127.0.0.1", grpc_port, http2=True),
+        ],
+    )
+    with EnvoyProcess(config) as process:
+        yield process
