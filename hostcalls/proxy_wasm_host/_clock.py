@@ -84,7 +84,7 @@ class VirtualClock:
         return self._start + self._now
 
     def monotonic(self) -> int:
-        """Return nanoseconds since a second before the clock was made: Go's runtime dies of a monotonic zero."""
+        """Return nanoseconds since a second before the clock was made: Go's runtime dies of zero."""
         return NANOSECONDS + self._now
 
     def after(self, nanoseconds: int, action: Callable[[], None]) -> Timer:
