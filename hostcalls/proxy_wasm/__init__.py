@@ -1,6 +1,7 @@
 """Write Proxy-Wasm filters in Python: https://github.com/proxy-wasm/spec, ABI version 0.2.1.
 
-Derive from :class:`HttpContext` (or :class:`TcpContext`, or :class:`PluginContext`) and override the callbacks you need::
+Derive from :class:`HttpContext` (or :class:`TcpContext`, or :class:`PluginContext`) and override the
+callbacks you need::
 
     from proxy_wasm import Action, HttpContext
 
@@ -11,7 +12,8 @@ Derive from :class:`HttpContext` (or :class:`TcpContext`, or :class:`PluginConte
                 return Action.PAUSE
             return None
 
-Everything public is here; :mod:`proxy_wasm.logging` alone is imported by itself, since it brings the standard ``logging`` along.
+Everything public is here; :mod:`proxy_wasm.logging` alone is imported by itself, since it brings the standard
+``logging`` along.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 from proxy_wasm import log
 from proxy_wasm._body import Body
 from proxy_wasm._calls import GrpcCall, GrpcResponse, GrpcStream, HttpCall, HttpCallResponse
-from proxy_wasm._contexts import Context, HttpContext, PluginContext, TcpContext
+from proxy_wasm._contexts import Context, PluginContext, StreamContext
 from proxy_wasm._errors import (
     BadArgumentError,
     CallFailedError,
@@ -42,10 +44,12 @@ from proxy_wasm._errors import (
 )
 from proxy_wasm._functions import build_data, call_foreign_function, get_current_time_nanoseconds, get_status
 from proxy_wasm._headers import HeaderMap, Headers, TextHeaders
+from proxy_wasm._http import HttpContext
 from proxy_wasm._metrics import Counter, Gauge, Histogram
 from proxy_wasm._pending import gather
 from proxy_wasm._properties import Properties
 from proxy_wasm._shared import SharedData, SharedQueue, shared_data
+from proxy_wasm._tcp import TcpContext
 from proxy_wasm._types import (
     Action,
     BufferType,
@@ -101,6 +105,7 @@ __all__ = [
     "SharedData",
     "SharedQueue",
     "Status",
+    "StreamContext",
     "StreamType",
     "TcpContext",
     "TextHeaders",

@@ -1,4 +1,7 @@
-"""The one place that knows where host calls go: the C module inside the wasm, its native look-alike elsewhere."""
+"""The one place that knows where host calls go.
+
+The C module inside the wasm, its native look-alike elsewhere.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Bodies and TCP data by range (v0.2.1, "Buffers").
 
-A body is the host's buffer of the stream that is effective: while the stream is paused it holds everything buffered so
-far, else the chunk of the running callback. ``body_size`` is a hint: hosts may hold more (envoyproxy/envoy#36227), so
-read with the default, which is "all there is".
+A body is the host's buffer of the stream that is effective: while the stream is paused it holds everything
+buffered so far, else the chunk of the running callback. ``body_size`` is a hint: hosts may hold more
+(envoyproxy/envoy#36227), so read with the default, which is "all there is".
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Body:
         """Up to ``size`` bytes from ``start`` on; fewer, or none, where the buffer ends."""
         if start < 0 or size < 0:
             raise ValueError(
-                f"read({start}, {size}): start and size count bytes from the beginning; use body[-n:] for the end"
+                f"read({start}, {size}): start and size count bytes from the beginning; "
+                f"use body[-n:] for the end"
             )
         data = host.get_buffer_bytes(self._buffer, start, min(size, MAX_SIZE - start))
         if data is None:
@@ -44,8 +45,9 @@ class Body:
     def replace(self, data: bytes, start: int = 0, size: int = MAX_SIZE) -> None:
         """Put ``data`` in the place of ``size`` bytes from ``start`` on; by default of all.
 
-        Envoy can only replace from the start of a buffer and append at its end; anywhere else the body is read, changed and
-        written whole. A changed body needs its ``content-length`` removed in the headers callback, before it is gone.
+        Envoy can only replace from the start of a buffer and append at its end; anywhere else the body is
+        read, changed and written whole. A changed body needs its ``content-length`` removed in the headers
+        callback, before it is gone.
         """
         try:
             host.set_buffer_bytes(self._buffer, start, size, data)

@@ -1,7 +1,7 @@
 """The first thing that happens in a new VM: what was frozen with the snapshot is made fresh.
 
-Environment, random numbers and the like were read while the module was built and would be the same in every VM of every
-proxy. Only modules that are loaded are touched.
+Environment, random numbers and the like were read while the module was built and would be the same in every
+VM of every proxy. Only modules that are loaded are touched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from proxy_wasm._abi import NATIVE, host
 def vm_boot() -> None:
     """Refresh the environment and everything random. Natively nothing was frozen, so nothing happens.
 
-    ``random.Random`` objects that a filter made itself at import stay as they were: make them in ``on_configure``.
+    ``random.Random`` objects that a filter made itself at import stay as they were: make them in
+    ``on_configure``.
     """
     if not NATIVE:
         refresh(host.environ())
@@ -38,4 +39,4 @@ def refresh(environment: list[tuple[bytes, bytes]]) -> None:
         uuid._last_timestamp = None  # type: ignore[attr-defined] # as above
     logging = modules.get("logging")
     if logging is not None:
-        logging._startTime = modules["time"].time()  # type: ignore[attr-defined] # relativeCreated counts from it
+        logging._startTime = modules["time"].time()  # type: ignore[attr-defined] # relativeCreated's zero

@@ -1,8 +1,9 @@
 """Call-outs: HTTP calls, gRPC calls and gRPC streams (v0.2.1, "HTTP calls", "gRPC calls").
 
-Each comes back as an object that can be awaited in an ``async`` callback, or that is handed to the ``callback`` it was made
-with. A call belongs to the context that made it: when that ends, the call is forgotten, a gRPC call is cancelled too.
-Answers are read at once, so they stay valid after the callback that brought them.
+Each comes back as an object that can be awaited in an ``async`` callback, or that is handed to the
+``callback`` it was made with. A call belongs to the context that made it: when that ends, the call is
+forgotten, a gRPC call is cancelled too. Answers are read at once, so they stay valid after the callback that
+brought them.
 """
 
 from __future__ import annotations
@@ -152,7 +153,10 @@ class _Grpc(Pending):
 
 
 class GrpcCall(_Grpc):
-    """One unary gRPC call. ``await`` gives its :class:`GrpcResponse` or raises :class:`GrpcCallFailedError`."""
+    """One unary gRPC call.
+
+    ``await`` gives its :class:`GrpcResponse` or raises :class:`GrpcCallFailedError`.
+    """
 
     __slots__ = ("_callback", "_initial_metadata")
 
@@ -169,7 +173,10 @@ class GrpcCall(_Grpc):
         self._initial_metadata = Headers([])
 
     def cancel(self) -> None:
-        """Give the call up. Its callback does not run, and whoever awaits it gets :class:`GrpcCallFailedError` (1, CANCELLED)."""
+        """Give the call up.
+
+        Its callback does not run, and whoever awaits it gets :class:`GrpcCallFailedError` (1, CANCELLED).
+        """
         if not self._done:
             self._forget()
             host.grpc_cancel(self.call_id)
@@ -198,7 +205,7 @@ class GrpcCall(_Grpc):
 
 
 class GrpcStream(_Grpc):
-    """One gRPC stream. Send with :meth:`send`; receive by ``on_message``, by :meth:`receive` or with ``async for``.
+    """One gRPC stream: send with :meth:`send`, receive by ``on_message``, :meth:`receive` or ``async for``.
 
     ``await stream`` waits for the end: ``None``, or :class:`GrpcCallFailedError` if the status is not OK.
     """
@@ -255,7 +262,10 @@ class GrpcStream(_Grpc):
             host.grpc_close(self.call_id)
 
     def cancel(self) -> None:
-        """Give the stream up at once; whoever waits for it gets :class:`GrpcCallFailedError` (1, CANCELLED)."""
+        """Give the stream up at once.
+
+        Whoever waits for it gets :class:`GrpcCallFailedError` (1, CANCELLED).
+        """
         if not self._done:
             self._forget()
             host.grpc_cancel(self.call_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from proxy_wasm._contexts import Context, HttpContext, PluginContext, TcpContext
+from proxy_wasm._contexts import Context, PluginContext
 from proxy_wasm._errors import PluginDiscoveryError
+from proxy_wasm._http import HttpContext
+from proxy_wasm._tcp import TcpContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +19,11 @@ if TYPE_CHECKING:
 def find_plugin(module: ModuleType, name: str | None = None) -> type[PluginContext]:
     """The plugin class of a module.
 
-    The class called ``name``; else the one :class:`PluginContext` in the module; else a plugin made around its one
-    :class:`HttpContext`, its one :class:`TcpContext`, or one of each. Classes that others in the module derive from do not count, nor do imported
-    ones if the module has its own. A plugin that names no stream class gets the module's one, if there is one.
-    Raises :class:`PluginDiscoveryError` if that does not lead to one class.
+    The class called ``name``; else the one :class:`PluginContext` in the module; else a plugin made around
+    its one :class:`HttpContext`, its one :class:`TcpContext`, or one of each. Classes that others in the
+    module derive from do not count, nor do imported ones if the module has its own. A plugin that names no
+    stream class gets the module's one, if there is one. Raises :class:`PluginDiscoveryError` if that does not
+    lead to one class.
     """
     if name is not None:
         return _complete(_named(module, name), module)
@@ -32,7 +35,8 @@ def find_plugin(module: ModuleType, name: str | None = None) -> type[PluginConte
     streams = [*_candidates(module, HttpContext), *_candidates(module, TcpContext)]
     if not streams:
         raise PluginDiscoveryError(
-            f"{module.__name__} has no filter in it: derive a class from HttpContext, TcpContext or PluginContext"
+            f"{module.__name__} has no filter in it: "
+            "derive a class from HttpContext, TcpContext or PluginContext"
         )
     return _wrap(module, streams)
 
@@ -61,8 +65,8 @@ def _complete(cls: type[Context], module: ModuleType) -> type[PluginContext]:
         http, tcp = _candidates(module, HttpContext), _candidates(module, TcpContext)
         if len(http) > 1 or len(tcp) > 1:
             raise PluginDiscoveryError(
-                f"{module.__name__}:{cls.__name__} names no stream class, and there are several: set http_context = "
-                f"{(http or tcp)[0].__name__} (or tcp_context) in it"
+                f"{module.__name__}:{cls.__name__} names no stream class, and there are several: "
+                f"set http_context = {(http or tcp)[0].__name__} (or tcp_context) in it"
             )
         if http:
             missing["http_context"] = http[0]
@@ -89,7 +93,10 @@ def _wrap(module: ModuleType, streams: Sequence[type[Context]]) -> type[PluginCo
 
 
 def _candidates(module: ModuleType, base: type[C]) -> list[type[C]]:
-    """The most derived subclasses of ``base`` in a module: its own, else its package's, else imported ones."""
+    """The most derived subclasses of ``base`` in a module.
+
+    Its own, else its package's, else imported ones.
+    """
     prefix = module.__name__
     ranks: list[list[type[C]]] = [[], [], []]
     for value in vars(module).values():
@@ -108,5 +115,6 @@ def _candidates(module: ModuleType, base: type[C]) -> list[type[C]]:
 def _ambiguous(module: ModuleType, classes: Sequence[type[Context]]) -> PluginDiscoveryError:
     names = ", ".join(c.__name__ for c in classes)
     return PluginDiscoveryError(
-        f"{module.__name__} has several filters in it ({names}): name one, {module.__name__}:{classes[0].__name__}"
+        f"{module.__name__} has several filters in it ({names}): "
+        f"name one, {module.__name__}:{classes[0].__name__}"
     )

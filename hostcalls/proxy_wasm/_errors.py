@@ -35,7 +35,8 @@ class ProxyWasmError(Exception):
 class HostCallError(ProxyWasmError):
     """A host call answered with a status other than OK.
 
-    Attributes: ``call`` (name without ``proxy_``), ``status`` (:class:`Status`) and ``phase`` (which callback of which context ran).
+    Attributes: ``call`` (name without ``proxy_``), ``status`` (:class:`Status`) and ``phase`` (which callback
+    of which context ran).
     """
 
     def __init__(self, call: str, status: int, phase: str) -> None:
@@ -103,7 +104,10 @@ def host_call_error(call: str, status: int) -> HostCallError:
 
 
 class CallFailedError(ProxyWasmError):
-    """A call-out ended without an answer. ``status`` and ``message`` are what ``proxy_get_status`` says about it."""
+    """A call-out ended without an answer.
+
+    ``status`` and ``message`` are what ``proxy_get_status`` says about it.
+    """
 
     def __init__(self, what: str, status: int, message: str) -> None:
         self.what = what
@@ -128,8 +132,8 @@ class HostNotBoundError(ProxyWasmError):
 
     def __init__(self, call: str) -> None:
         super().__init__(
-            f"proxy_{call}: no host here. Outside Envoy, run the filter in proxy_wasm_host.Host().native_vm(Plugin); "
-            f"at import there is never a host: move the call into on_configure or later"
+            f"proxy_{call}: no host here. Outside Envoy, run the filter in "
+            f"proxy_wasm_host.Host().native_vm(Plugin); at import there is never a host: move the call into on_configure or later"
         )
 
 
@@ -146,8 +150,8 @@ class PluginDiscoveryError(ProxyWasmError):
 
 
 _MAP_ADVICE = (
-    "these headers or trailers are not there in this callback: they can be changed in their own callback and while it is "
-    "paused, and read there and in on_log"
+    "these headers or trailers are not there in this callback: they can be changed in their own callback and "
+    "while it is paused, and read there and in on_log"
 )
 _BUFFER_ADVICE = "this buffer is not there in this callback: a body is available in its own callback and while it is paused"
 _ADVICE: dict[tuple[str, int], str] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from proxy_wasm._abi import host
 from proxy_wasm._errors import host_call_error
 from proxy_wasm._headers import to_bytes
@@ -25,15 +27,20 @@ def get_status() -> tuple[int, bytes]:
 
 
 def get_current_time_nanoseconds() -> int:
-    """Nanoseconds since 1970 by the host's clock, which may stand still during a callback; ``time.time_ns()`` asks the same clock."""
+    """Nanoseconds since 1970 by the host's clock, which may stand still during a callback.
+
+    ``time.time_ns()`` asks the same clock.
+    """
     return host.get_current_time_nanoseconds()
 
 
 def build_data(name: str) -> bytes | None:
-    """Data that the build put into the module under ``name``, such as a compiled policy; ``None`` if there is none."""
-    try:
-        from proxy_wasm._build import DATA  # noqa: PLC0415 - the build adds the module, where there is data at all
-    except ImportError:
+    """Data that the build put into the module under ``name``, such as a compiled policy.
+
+    ``None`` if there is none.
+    """
+    build = sys.modules.get("proxy_wasm._build")
+    if build is None:
         return None
-    data: bytes | None = DATA.get(name)
+    data: bytes | None = build.DATA.get(name)
     return data

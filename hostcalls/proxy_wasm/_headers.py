@@ -1,10 +1,11 @@
 """Headers, trailers and gRPC metadata as ordered multi-maps: bytes first, with a text view that never raises.
 
-Names compare without regard to case, order and repetition are kept, and an empty value is not a missing one. The host
-keeps the maps (v0.2.1, "HTTP fields"); :class:`HeaderMap` only asks it, so that a callback pays for what it looks at.
+Names compare without regard to case, order and repetition are kept, and an empty value is not a missing one.
+The host keeps the maps (v0.2.1, "HTTP fields"); :class:`HeaderMap` only asks it, so that a callback pays for
+what it looks at.
 
-Text is UTF-8 with ``surrogateescape``: a byte that is not UTF-8 becomes a lone surrogate and turns into the same byte again
-on its way back, so reading never fails and writing loses nothing.
+Text is UTF-8 with ``surrogateescape``: a byte that is not UTF-8 becomes a lone surrogate and turns into the
+same byte again on its way back, so reading never fails and writing loses nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 
 def to_bytes(text: str | bytes, /) -> bytes:
-    """Bytes of a header name or value; text is encoded as UTF-8, with the surrogates of the text view turned back."""
+    """Bytes of a header name or value.
+
+    Text is encoded as UTF-8, with the surrogates of the text view turned back.
+    """
     if isinstance(text, str):
         return text.encode("utf-8", "surrogateescape")
     return text if type(text) is bytes else bytes(memoryview(text))
@@ -36,8 +40,8 @@ def to_text(data: bytes, /) -> str:
 def checked_name(name: str | bytes) -> bytes:
     """The name as bytes.
 
-    Raises :class:`InvalidHeaderError` if it is empty or holds NUL, CR or LF: hosts do not check, and the next proxy would read
-    another header.
+    Raises :class:`InvalidHeaderError` if it is empty or holds NUL, CR or LF: hosts do not check, and the next
+    proxy would read another header.
     """
     raw = to_bytes(name)
     if not raw or b"\n" in raw or b"\r" in raw or b"\0" in raw:
@@ -54,7 +58,10 @@ def checked_value(name: str | bytes, value: str | bytes) -> bytes:
 
 
 def to_pairs(headers: HeaderInput) -> list[tuple[bytes, bytes]]:
-    """Checked pairs of what callers may give for headers: a mapping, or pairs where order or repetition matter."""
+    """Checked pairs of what callers may give for headers.
+
+    A mapping, or pairs where order or repetition matter.
+    """
     items = headers.items() if hasattr(headers, "items") else headers
     return [(checked_name(name), checked_value(name, value)) for name, value in items]
 
@@ -158,7 +165,7 @@ class TextHeaders:
 
 
 class HeaderMap(Headers):
-    """One of the host's maps, of the stream that is effective. Every method is one host call unless it says otherwise.
+    """One of the host's maps, of the effective stream. A method is one host call unless it says otherwise.
 
     Raises :class:`BadArgumentError` where the host has no such map in this callback.
     """
@@ -189,7 +196,10 @@ class HeaderMap(Headers):
         host.remove_header_map_value(self._map, checked_name(name))
 
     def set(self, name: str | bytes, *values: str | bytes) -> None:
-        """Make ``values`` the values of ``name``, in this order. One host call a value; none at all removes the name."""
+        """Make ``values`` the values of ``name``, in this order.
+
+        One host call a value; none at all removes the name.
+        """
         key = checked_name(name)
         raw = [checked_value(name, value) for value in values]
         if not raw:

@@ -1,7 +1,8 @@
 """Metrics as objects (v0.2.1, "Metrics").
 
-Make them where you like, at import too: a metric is defined in the host when it is first used, once a VM. Envoy shows them as
-``wasmcustom.`` and the name. Never put a client's words into a name: each name is kept for good.
+Make them where you like, at import too: a metric is defined in the host when it is first used, once a VM.
+Envoy shows them as ``wasmcustom.`` and the name. Never put a client's words into a name: each name is kept
+for good.
 """
 
 from __future__ import annotations

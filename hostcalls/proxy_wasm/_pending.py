@@ -1,7 +1,7 @@
 """What a coroutine can wait for, and what runs it: a scheduler without a loop, since the host is the loop.
 
-A coroutine runs inside a callback until it awaits a call-out; the callback that brings the answer runs it on. Nothing else
-ever wakes it, so there is nothing to poll.
+A coroutine runs inside a callback until it awaits a call-out; the callback that brings the answer runs it on.
+Nothing else ever wakes it, so there is nothing to poll.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Pending:
         return self._done
 
     def result(self) -> Any:
-        """The result, or the exception that stands for the failure; ``RuntimeError`` as long as there is neither."""
+        """The result, or the exception that stands for the failure.
+
+        ``RuntimeError`` as long as there is neither.
+        """
         if not self._done:
             raise RuntimeError("no result yet: await it, or use a callback")
         if self._error is not None:
@@ -135,16 +138,16 @@ class Task(Pending):
 
 def _foreign(waiting: object) -> str:
     return (
-        f"cannot await {type(waiting).__qualname__} here: a filter waits for http_call, grpc_call, grpc_stream and gather, "
-        f"there is no asyncio inside a proxy"
+        f"cannot await {type(waiting).__qualname__} here: a filter waits for http_call, grpc_call, "
+        f"grpc_stream and gather; there is no asyncio inside a proxy"
     )
 
 
 async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
-    """Wait for several call-outs, or coroutines that make them, at once; the results in the order of the arguments.
+    """Wait for several call-outs, or coroutines that make them; the results in the order of the arguments.
 
-    Calls are on their way from the moment they are made. Coroutines start here. A failure is raised when its turn comes, and the
-    coroutines that still run are cancelled; so they are if the stream ends.
+    Calls are on their way from the moment they are made. Coroutines start here. A failure is raised when its
+    turn comes, and the coroutines that still run are cancelled; so they are if the stream ends.
     """
     context = phase.context
     if context is None:
@@ -154,7 +157,7 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
         waits: list[Awaitable[Any]] = []
         for awaitable in awaitables:
             if isinstance(awaitable, COROUTINE):
-                task = Task(context, awaitable, phase.callback or "gather")  # type: ignore[arg-type] # checked by COROUTINE
+                task = Task(context, awaitable, phase.callback or "gather")  # type: ignore[arg-type] # COROUTINE
                 started.append(task)
                 waits.append(task)
                 task.step()

@@ -1,8 +1,8 @@
 """Where the VM is: which callback of which context runs, and to which context host calls apply.
 
-One mutable object, so that the dispatcher can note a callback with three attribute stores and every other module can
-ask. Host calls take no stream as an argument: they apply to the *effective* context, which at the start of a callback is
-the callback's own (v0.2.1, ``proxy_set_effective_context``).
+One mutable object, so that the dispatcher can note a callback with three attribute stores and every other
+module can ask. Host calls take no stream as an argument: they apply to the *effective* context, which at the
+start of a callback is the callback's own (v0.2.1, ``proxy_set_effective_context``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Properties: what the host knows about the stream, the connection and itself (v0.2.1, "Properties").
 
-Which there are is up to the host; Envoy's are at https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes.
-Envoy writes text as it is, integers as 8 bytes in little-endian order, booleans as one byte, doubles as 8 bytes, timestamps as
-nanoseconds since 1970 and durations as nanoseconds, messages as protobuf, and maps and lists like header maps.
+Which there are is up to the host; Envoy's are at
+https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes. Envoy writes text as it
+is, integers as 8 bytes in little-endian order, booleans as one byte, doubles as 8 bytes, timestamps as
+nanoseconds since 1970 and durations as nanoseconds, messages as protobuf, and maps and lists like header
+maps.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def path_bytes(path: Path) -> bytes:
-    """A path as the host wants it: ``"source.address"`` or ``("metadata", "filter_metadata", "envoy.lb")``, NUL between its parts."""
+    """A path as the host wants it.
+
+    ``"source.address"`` or ``("metadata", "filter_metadata", "envoy.lb")``, NUL between its parts.
+    """
     if isinstance(path, str):
         return path.replace(".", "\0").encode()
     return "\0".join(path).encode()

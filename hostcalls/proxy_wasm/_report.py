@@ -62,12 +62,15 @@ def _frames(trace: TracebackType | None) -> list[str]:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as second:  # noqa: BLE001 - a broken __str__ must not hide the error
+    except Exception as second:
         return f"<its __str__ raised {type(second).__qualname__}>"
 
 
 def line_prefix(plugin: PluginContext | None, context: Context | None) -> str:
-    """``[plugin=auth request=4f8c... context=7]``: what each log line needs to be found again. Never raises."""
+    """``[plugin=auth request=4f8c...
+
+    Context=7]``: what each log line needs to be found again. Never raises.
+    """
     parts: list[str] = []
     try:
         if plugin is not None and plugin.name:
@@ -88,7 +91,7 @@ def report(
     """Log and count an exception. Never raises: out of memory, it says less."""
     try:
         message = f"{line_prefix(plugin, context)} {callback} raised; {answer}\n{format_exception(error)}"
-    except Exception:  # noqa: BLE001 - most likely MemoryError or RecursionError once more
+    except Exception:
         message = f"{callback} raised {type(error).__name__}"
     try:
         host.log(_ERROR, message)

@@ -1,4 +1,7 @@
-"""What the VMs of a host share: a key-value store and queues (v0.2.1, "Shared Key-Value Store", "Shared Queues")."""
+"""What the VMs of a host share.
+
+A key-value store and queues (v0.2.1, "Shared Key-Value Store", "Shared Queues").
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ _ATTEMPTS = 1000
 
 
 class SharedData:
-    """The key-value store of the VM id. There is one, ``shared_data``. Values cannot be removed, only emptied."""
+    """The key-value store of the VM id.
+
+    There is one, ``shared_data``. Values cannot be removed, only emptied.
+    """
 
     __slots__ = ()
 
@@ -37,8 +43,8 @@ class SharedData:
     def update(self, key: str | bytes, change: Callable[[bytes | None], str | bytes | None]) -> bytes | None:
         """Change a value so that no other VM's change is lost; gives the value that holds now.
 
-        ``change`` gets the value (``None`` if there is none) and gives the new one, or ``None`` to leave it; it runs again each time
-        another VM was quicker.
+        ``change`` gets the value (``None`` if there is none) and gives the new one, or ``None`` to leave it;
+        it runs again each time another VM was quicker.
         """
         raw_key = to_bytes(key)
         attempt = 0
@@ -48,8 +54,8 @@ class SharedData:
             if changed is None:
                 return value
             new = to_bytes(changed)
-            # For a new key a number nobody has means "only if it is still not there" where the host compares with what
-            # exists (Envoy); a host that refuses it twice is asked without.
+            # For a new key a number nobody has means "only if it is still not there" where the host compares
+            # with what exists (Envoy); a host that refuses it twice is asked without.
             expected = cas or (_NEVER if attempt == 0 else 0)
             try:
                 host.set_shared_data(raw_key, new, expected)
@@ -87,12 +93,18 @@ class SharedQueue:
 
     @classmethod
     def register(cls, name: str) -> SharedQueue:
-        """Make the queue, or open it; from now on this plugin's ``on_queue_ready`` hears of it. Call it in ``on_configure``."""
+        """Make the queue, or open it.
+
+        From now on this plugin's ``on_queue_ready`` hears of it. Call it in ``on_configure``.
+        """
         return cls(host.register_shared_queue(name.encode()), name)
 
     @classmethod
     def resolve(cls, name: str, vm_id: str = "") -> SharedQueue:
-        """Open a queue that another VM registered, under its VM id. Raises :class:`NotFoundError` if there is none."""
+        """Open a queue that another VM registered, under its VM id.
+
+        Raises :class:`NotFoundError` if there is none.
+        """
         queue_id = host.resolve_shared_queue(vm_id.encode(), name.encode())
         if queue_id is None:
             raise host_call_error("resolve_shared_queue", Status.NOT_FOUND)

@@ -1,7 +1,7 @@
 """The ABI's enumerations, with the specification's names and numbers (v0.2.1, "Types").
 
-They are plain integers with a name in their ``repr``: ``enum`` costs memory in every filter on every worker and offers
-nothing more that a filter needs.
+They are plain integers with a name in their ``repr``: ``enum`` costs memory in every filter on every worker
+and offers nothing more that a filter needs.
 """
 
 from __future__ import annotations

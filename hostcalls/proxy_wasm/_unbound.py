@@ -1,8 +1,8 @@
 """The native look-alike of the C module ``_proxy_wasm``: every host call goes to the host that is bound.
 
-A host outside the wasm implements :class:`HostFunctions` and runs each callback inside ``with bind(host):``. A status other
-than OK is raised by the host as :class:`HostStatus`; this module turns it into what the wasm's C module makes of it: ``None``
-where absence is an ordinary answer, else the exception of the error factory.
+A host outside the wasm implements :class:`HostFunctions` and runs each callback inside ``with bind(host):``.
+A status other than OK is raised by the host as :class:`HostStatus`; this module turns it into what the wasm's
+C module makes of it: ``None`` where absence is an ordinary answer, else the exception of the error factory.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class bind:  # noqa: N801 - used like a function: with bind(host): ...
         self._outer: tuple[HostFunctions | None, tuple[object, ...]] | None = None
 
     def __enter__(self) -> None:
-        global _bound  # noqa: PLW0603 - stands for the wasm module's import table, of which there is one
+        global _bound  # noqa: PLW0603 - stands for the wasm's import table, of which there is one
         self._outer = (_bound, (phase.callback, phase.context, phase.effective, phase.creating, phase.vm))
         _bound = self._host
         phase.callback = phase.context = phase.effective = phase.creating = None
@@ -137,7 +137,7 @@ class bind:  # noqa: N801 - used like a function: with bind(host): ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _bound  # noqa: PLW0603 - as above
+        global _bound
         if self._outer is not None:
             _bound, saved = self._outer
             for name, value in zip(

@@ -1,16 +1,18 @@
-"""Before the snapshot: run the SDK's own paths with a host that is none, so that the first requests find them warm.
+"""Before the snapshot: run the SDK's own paths with a host that is none, so that first requests are quick.
 
-What warms is the interpreter: specialised bytecode, grown dictionaries, free lists. Filters' own code does not run, and
-nothing of this is left but the warmth.
+What warms is the interpreter: specialised bytecode, grown dictionaries, free lists. Filters' own code does
+not run, and nothing of this is left but the warmth.
 """
 
 from __future__ import annotations
 
 import sys
 
-from proxy_wasm._contexts import HttpContext, PluginContext, TcpContext
+from proxy_wasm._contexts import PluginContext
 from proxy_wasm._dispatch import Dispatcher
+from proxy_wasm._http import HttpContext
 from proxy_wasm._phase import phase
+from proxy_wasm._tcp import TcpContext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +91,10 @@ class _Plugin(PluginContext):
 
 
 def warm_up() -> None:
-    """Run the SDK's paths. Nothing reaches the host, and contexts, metrics and the phase are afterwards as they were before."""
+    """Run the SDK's paths.
+
+    Nothing reaches the host, and contexts, metrics and the phase are afterwards as they were before.
+    """
     modules = [
         m for name, m in list(sys.modules.items()) if name.startswith("proxy_wasm.") and "host" in vars(m)
     ]

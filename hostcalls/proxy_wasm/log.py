@@ -1,7 +1,7 @@
 """Lines for the proxy's log: ``log.info("seen %d", n)``.
 
-A message is text or bytes; with arguments it is a ``%`` template, filled in only if the host logs that level. For the standard
-``logging`` module see :mod:`proxy_wasm.logging`.
+A message is text or bytes; with arguments it is a ``%`` template, filled in only if the host logs that level.
+For the standard ``logging`` module see :mod:`proxy_wasm.logging`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,6 @@ def critical(message: str | bytes, *arguments: object) -> None:
 
 def exception(message: str, failure: BaseException) -> None:
     """Log an exception that the filter handles itself, with its traceback, at level error."""
-    from proxy_wasm._report import format_exception  # noqa: PLC0415 - _report needs the contexts, which may log
+    from proxy_wasm._report import format_exception  # noqa: PLC0415 - a log line must not need the contexts
 
     host.log(_ERROR, f"{message}\n{format_exception(failure)}")

@@ -1,7 +1,8 @@
 """The standard ``logging`` module, bridged to the proxy's log.
 
-Import this for its :func:`install`, and only if you want ``logging``: it is paid for in memory by every worker, unlike
-:mod:`proxy_wasm.log`. Each line starts with plugin, request id and context id: ``[plugin=auth request=4f8c context=7]``.
+Import this for its :func:`install`, and only if you want ``logging``: it is paid for in memory by every
+worker, unlike :mod:`proxy_wasm.log`. Each line starts with plugin, request id and context id:
+``[plugin=auth request=4f8c context=7]``.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ def proxy_level(level: int) -> LogLevel:
 
 
 class ProxyLogFormatter(logging.Formatter):
-    """``[plugin=auth request=4f8c context=7] logger: message``; tracebacks without source lines, which the wasm has none of."""
+    """``[plugin=auth request=4f8c context=7] logger: message``; tracebacks come without source lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Put plugin, request and context before the message."""
         context = phase.effective or phase.context
         prefix = line_prefix(None if context is None else context.plugin, context)
         return f"{prefix} {record.name}: {record.message}"
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - logging's name
+        """Format a traceback without source lines, which the wasm has none of."""
         error = ei[1] if isinstance(ei, tuple) else None
         return format_exception(error) if isinstance(error, BaseException) else ""
 
@@ -56,14 +59,15 @@ class ProxyLogHandler(logging.Handler):
         """Log one record; like every handler of ``logging`` it does not raise."""
         try:
             host.log(int(proxy_level(record.levelno)), self.format(record))
-        except Exception:  # noqa: BLE001 - a log line must not end a stream
+        except Exception:
             self.handleError(record)
 
 
 def install(level: int | None = None, logger: logging.Logger | None = None) -> ProxyLogHandler:
     """Make the proxy's log the one place that ``logger`` (the root logger) writes to; gives the handler.
 
-    ``level`` is the lowest one that is logged; the host's own by default, as it is now: call this in ``on_configure``.
+    ``level`` is the lowest one that is logged; the host's own by default, as it is now: call this in
+    ``on_configure``.
     """
     target = logging.getLogger() if logger is None else logger
     handler = ProxyLogHandler()
