@@ -1,10 +1,20 @@
 from __future__ import annotations
 
 import importlib.util
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leaksignal_wasm import runtime
+from leaksignal_wasm.builder import build
+from leaksignal_wasm.builder.cache import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"
 
 
@@ -18,3 +28,26 @@ def har_files() -> dict[str, Path]:
     spec.loader.exec_module(module)
     files: dict[str, Path] = module.fetch()
     return files
+
+
+@pytest.fixture(scope="session")
+def build_filter() -> Callable[..., Path]:
+    """Build a module of a filter's source, once for each source, set of options and state of the code that builds."""
+    toolchain = sha256()
+    for tree in ("build/leaksignal_wasm/builder", "build/leaksignal_wasm/guest", "hostcalls/proxy_wasm"):
+        for path in sorted((ROOT / tree).rglob("*.py")):
+            toolchain.update(path.read_bytes())
+    toolchain.update(runtime.locate().info["key"].encode())
+
+    def build_once(source: str, **options: Any) -> Path:
+        key = toolchain.copy()
+        key.update(f"{source}\0{sorted(options.items())}".encode())
+        folder = cache_folder() / "tests" / "modules" / key.hexdigest()[:32]
+        module = folder / "filter.wasm"
+        if not module.is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "filter.py").write_text(source)
+            build(folder / "filter.py", output=module, **options)
+        return module
+
+    return build_once
