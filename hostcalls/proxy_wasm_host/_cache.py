@@ -16,13 +16,13 @@ from proxy_wasm_host._engine import CONFIGURATION, engine
 
 
 def cache_folder() -> Path:
-    """Return the folder of compiled modules: `$XDG_CACHE_HOME` (else `~/.cache`) `/leaksignal-wasm/compiled`."""
+    """Return the folder of compiled modules, `leaksignal-wasm/compiled` in the user's cache."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "leaksignal-wasm" / "compiled"
 
 
 def compiled(code: bytes, sha256: str, *, cache: bool) -> wasmtime.Module:
-    """Return `code` compiled, from the cache if it is there. Raises `wasmtime.WasmtimeError` for invalid code."""
+    """Return `code` compiled, from the cache if it is there; invalid code is a `wasmtime.WasmtimeError`."""
     if not cache:
         return wasmtime.Module(engine(), code)
     key = hashlib.sha256(

@@ -1,7 +1,8 @@
 """Call-outs: HTTP and gRPC calls a filter makes, and the scripted or real upstreams that answer them.
 
-An answer never comes while the filter runs: it waits until the host is idle, or until the clock gets there. A unary gRPC call
-is answered by `proxy_on_grpc_receive` alone, or by `proxy_on_grpc_close` where it failed, as in Envoy.
+An answer never comes while the filter runs: it waits until the host is idle, or until the clock gets there.
+A unary gRPC call is answered by `proxy_on_grpc_receive` alone, or by `proxy_on_grpc_close` where it failed,
+as in Envoy.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _GRPC_STREAM = 2
 _MILLISECOND = 1_000_000
 _SECOND = 1_000_000_000
 _DEADLINE_EXCEEDED = 4
+_MAX_TIMEOUT = 0x7FFF_FFFF
 _UNAVAILABLE = 14
 
 
@@ -274,8 +276,8 @@ def _closed(call: GrpcCall | GrpcStream, status: int, message: str) -> None:
 class Cluster:
     """An upstream cluster as call-outs see it: a handler for HTTP, one for unary gRPC, one for gRPC streams.
 
-    A handler gets the call and returns a reply, a `CallFailure`, or `LATER` (it answers by itself). HTTP handlers may
-    also be a mapping from path to reply (another path: 404) or one reply for all.
+    A handler gets the call and returns a reply, a `CallFailure`, or `LATER` (it answers by itself). HTTP
+    handlers may also be a mapping from path to reply (another path: 404) or one reply for all.
     """
 
     def __init__(
@@ -337,7 +339,7 @@ class Cluster:
 
 
 class Calls:
-    """The call-outs of one VM. The two lowest bits of an id are its kind: HTTP 0, gRPC call 1, gRPC stream 2."""
+    """The call-outs of one VM. The two lowest bits of an id are its kind: HTTP 0, gRPC call 1, stream 2."""
 
     def __init__(self, vm: Vm) -> None:
         self._vm = vm
@@ -357,7 +359,7 @@ class Calls:
         trailers: Pairs,
         timeout_ms: int,
     ) -> int:
-        """Start an HTTP call; unknown clusters and a missing :method, :path or :authority are BAD_ARGUMENT."""
+        """Start an HTTP call; an unknown cluster or a missing :method, :path, :authority is BAD_ARGUMENT."""
         name = upstream.decode("utf-8", "backslashreplace")
         cluster = self._vm.host.clusters.get(name)
         fields = HeaderMap(headers, joining=self._vm.host.quirks)
@@ -365,7 +367,7 @@ class Calls:
             fields.remove(b"host")
             fields.add(b":authority", host)
         complete = all(fields.first(key) is not None for key in (b":method", b":path", b":authority"))
-        if cluster is None or not complete or timeout_ms > 0x7FFF_FFFF:
+        if cluster is None or not complete or timeout_ms > _MAX_TIMEOUT:
             raise HostCallFailed(Status.BAD_ARGUMENT)
         if body:
             fields.replace(b"content-length", str(len(body)).encode())

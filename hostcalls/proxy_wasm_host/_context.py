@@ -1,4 +1,4 @@
-"""What the host knows of one context of a VM: which maps and buffers are within the guest's reach right now."""
+"""What the host knows of one context of a VM: which maps and buffers the guest can reach right now."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ class StreamContext(Context):
     """A stream's context.
 
     `maps` are request headers and trailers, response headers and trailers, as far as they can be changed now;
-    `log_maps` replaces them while the stream is logged. `bodies` are the chunks of request and response (for TCP: of
-    downstream and upstream) in the running callback; `buffering` says that the callback paused, so that
-    all that is held back counts instead.
+    `log_maps` replaces them while the stream is logged. `bodies` are the chunks of request and response
+    (for TCP: of downstream and upstream) in the running callback; `buffering` says that the callback
+    paused, so that all that is held back counts instead.
     """
 
     __slots__ = ("bodies", "buffering", "created", "end_of_stream", "log_maps", "maps", "stream")

@@ -1,7 +1,8 @@
 """The two hot paths between Python and wasm, straight on wasmtime's C interface.
 
-wasmtime's own `Func` looks up and converts types on every call; here signatures were checked when the module was loaded, so the
-unchecked entry points are safe: a value is a 16-byte slot, an i32 in its first four bytes, an i64 in its first eight.
+wasmtime's own `Func` looks up and converts types on every call; here signatures were checked when the
+module was loaded, so the unchecked entry points are safe: a value is a 16-byte slot, an i32 in its first
+four bytes, an i64 in its first eight.
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def set_deadline(context: int, ticks: int) -> None:
 
 
 def host_function(
-    store: wasmtime.Store, context: int, signature: str, function: Callable[..., int | None], raised: Raised
+    context: int, signature: str, function: Callable[..., int | None], raised: Raised
 ) -> tuple[wasmtime.Func, object]:
-    """Return a wasm function that calls `function`, and an object to keep for as long as the store lives.
+    """Return a wasm function that calls `function`, and an object to keep as long as the store lives.
 
     What `function` raises ends the running call into wasm and is raised again by `Guest`.
     """
@@ -134,7 +135,7 @@ class Guest:
             )
         else:
             failure = wasmtime.WasmtimeError._from_ptr(  # noqa: SLF001 -- owns the error from here on
-                ctypes.cast(error, ctypes.POINTER(raw.wasmtime_error_t))
+                ctypes.cast(error or 0, ctypes.POINTER(raw.wasmtime_error_t))
             )
         raised, self._raised.error = self._raised.error, None
         if raised is not None:

@@ -18,12 +18,39 @@ def to_bytes(text: Text) -> bytes:
 # Envoy keeps one entry for each of these and joins what is added (envoy/http/header_map.h, the O(1) headers).
 _JOINED: Final = frozenset(
     name.encode()
-    for name in (
-        ":authority :method :path :protocol :scheme :status connection content-length content-type date expect"
-        " grpc-message grpc-status grpc-timeout keep-alive location proxy-connection proxy-status server te"
-        " transfer-encoding upgrade user-agent via x-client-trace-id x-forwarded-client-cert x-forwarded-for"
-        " x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id"
-    ).split()
+    for name in [
+        ":authority",
+        ":method",
+        ":path",
+        ":protocol",
+        ":scheme",
+        ":status",
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "expect",
+        "grpc-message",
+        "grpc-status",
+        "grpc-timeout",
+        "keep-alive",
+        "location",
+        "proxy-connection",
+        "proxy-status",
+        "server",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-client-trace-id",
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-request-id",
+    ]
 )
 
 

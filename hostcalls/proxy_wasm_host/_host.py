@@ -44,12 +44,13 @@ ENVOY_BUFFER_LIMIT = 1 << 20
 class Host:
     """A Proxy-Wasm host.
 
-    With `quirks`, everything is as in Envoy, to the letter; without, as the specification has it. Either way the same
-    module sees the same callbacks in the same order.
+    With `quirks`, everything is as in Envoy, to the letter; without, as the specification has it. Either
+    way the same module sees the same callbacks in the same order.
 
-    Attributes: `clock`, `metrics`, `logs` (the latest lines), `calls` (the latest call-outs), `clusters`, `shared_data`,
-    `shared_queues`, `foreign_functions` (name to callable), `properties` (dotted path to value, for all
-    streams), `log_level` (lines below are dropped), `buffer_limit` (bytes of a paused body, None: no limit).
+    Attributes: `clock`, `metrics`, `logs` (the latest lines), `calls` (the latest call-outs), `clusters`,
+    `shared_data`, `shared_queues`, `foreign_functions` (name to callable), `properties` (dotted path to
+    value, for all streams), `log_level` (lines below are dropped), `buffer_limit` (bytes of a paused body,
+    None: no limit).
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Host:
         *,
         quirks: bool = True,
         log_level: LogLevel = LogLevel.TRACE,
-        buffer_limit: int | None | bool = True,
+        buffer_limit: int | bool | None = True,
     ) -> None:
         self.clock: Clock = clock or VirtualClock()
         self.quirks = quirks
@@ -96,8 +97,8 @@ class Host:
     ) -> WasmVm:
         """Make a VM for `module` and run its start function.
 
-        `capabilities`, if given, are the only host calls and callbacks allowed (Envoy's `allowed_capabilities`). Raises a
-        `ModuleError`, or `ModuleTrapped` from the start function.
+        `capabilities`, if given, are the only host calls and callbacks allowed (Envoy's
+        `allowed_capabilities`). Raises a `ModuleError`, or `ModuleTrapped` from the start function.
         """
         from proxy_wasm_host._wasm_vm import WasmVm  # noqa: PLC0415 -- natively nobody needs the engine
 
@@ -167,7 +168,7 @@ class Host:
         grpc: GrpcReply | Callable[[GrpcCall], GrpcReply | CallFailure | Later] | None = None,
         grpc_stream: Callable[[GrpcStream], None] | None = None,
     ) -> Cluster:
-        """Define a cluster that call-outs can name, and what answers them. Without handlers, calls stay open."""
+        """Define a cluster for call-outs, and what answers them. Without handlers, calls stay open."""
         self.clusters[name] = Cluster(http, grpc, grpc_stream)
         return self.clusters[name]
 

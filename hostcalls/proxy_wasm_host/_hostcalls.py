@@ -1,21 +1,25 @@
 """The host calls, as plain Python: what each one means, whichever way it comes in.
 
-One instance a VM. Arguments are `int` and `bytes`, results as in seam 1 of docs/internals.md; a status other than OK is
-raised as `HostCallFailed`. Which call is legal when follows Envoy (`quirks`) or the specification.
+One instance a VM. Arguments are `int` and `bytes`, results as in seam 1 of docs/internals.md; a status
+other than OK is raised as `HostCallFailed`. Which call is legal when follows Envoy (`quirks`) or the
+specification.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy_wasm_host._abi import BufferType, LogLevel, MapType, Status, StreamType
 from proxy_wasm_host._body import Body
 from proxy_wasm_host._context import RootContext, StreamContext
+from proxy_wasm_host._foreign import clear_route_cache
 from proxy_wasm_host._local_reply import LocalResponse
 from proxy_wasm_host._properties import read_property
 from proxy_wasm_host.errors import HostCallFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from proxy_wasm_host._context import Context
     from proxy_wasm_host._headers import HeaderMap
     from proxy_wasm_host._pairs import Pairs
@@ -25,6 +29,24 @@ _U32 = 0xFFFF_FFFF
 _MAX_GRPC_STATUS = 16
 _STREAM_MAPS = 4
 _BODIES = 4
+
+_ROOT_BUFFERS: Final[dict[int, Callable[[RootContext], bytes | None]]] = {
+    BufferType.HTTP_CALL_RESPONSE_BODY: lambda root: root.call_body,
+    BufferType.GRPC_CALL_MESSAGE: lambda root: root.grpc_message,
+    BufferType.PLUGIN_CONFIGURATION: lambda root: root.plugin_configuration,
+    BufferType.FOREIGN_FUNCTION_ARGUMENTS: lambda root: root.foreign_arguments,
+}
+_ROOT_MAPS: Final[dict[int, Callable[[RootContext], HeaderMap | None]]] = {
+    MapType.GRPC_CALL_INITIAL_METADATA: lambda root: root.grpc_initial_metadata,
+    MapType.GRPC_CALL_TRAILING_METADATA: lambda root: root.grpc_trailing_metadata,
+    MapType.HTTP_CALL_RESPONSE_HEADERS: lambda root: root.call_headers,
+    MapType.HTTP_CALL_RESPONSE_TRAILERS: lambda root: root.call_trailers,
+}
+_NEVER_MISSING: Final = frozenset(
+    kind
+    for kind in BufferType
+    if kind not in (BufferType.HTTP_CALL_RESPONSE_BODY, BufferType.PLUGIN_CONFIGURATION)
+)
 
 
 class HostCalls:
@@ -114,34 +136,21 @@ class HostCalls:
 
     def _buffer(self, buffer: int) -> Body | bytes:
         context = self._context()
-        data: Body | bytes | None = None
-        root = context.root
-        if buffer < 0 or buffer > BufferType.FOREIGN_FUNCTION_ARGUMENTS:
+        if not 0 <= buffer <= BufferType.FOREIGN_FUNCTION_ARGUMENTS:
             raise HostCallFailed(Status.BAD_ARGUMENT)
+        data: Body | bytes | None = None
         if buffer < _BODIES:
             http = buffer < BufferType.DOWNSTREAM_DATA
             if isinstance(context, StreamContext) and context.stream.is_http == http:
                 data = context.stream.buffer(buffer & 1)
-            # Envoy answers OK with an empty buffer instead of NOT_FOUND.
-            if data is None and self._quirks:
-                return b""
         elif buffer == BufferType.VM_CONFIGURATION:
             data = self._vm.configuration
-        elif root is None:
-            pass
-        elif buffer == BufferType.PLUGIN_CONFIGURATION:
-            data = root.plugin_configuration
-        elif buffer == BufferType.HTTP_CALL_RESPONSE_BODY:
-            data = root.call_body
-        elif buffer == BufferType.GRPC_CALL_MESSAGE:
-            data = root.grpc_message
-            if data is None and self._quirks:
-                return b""
-        else:
-            data = root.foreign_arguments
-            if data is None and self._quirks:
-                return b""
+        elif context.root is not None:
+            data = _ROOT_BUFFERS[buffer](context.root)
         if data is None:
+            # Envoy answers OK with an empty buffer instead of NOT_FOUND for most of them.
+            if self._quirks and buffer in _NEVER_MISSING:
+                return b""
             raise HostCallFailed(Status.NOT_FOUND)
         return data
 
@@ -164,7 +173,7 @@ class HostCalls:
         return headers.pairs()
 
     def get_header_map_value(self, map_type: int, key: bytes) -> bytes:
-        """Return the first value of a field; a missing field is NOT_FOUND, for 0.1.0 modules an empty value."""
+        """Return the first value of a field; a missing one is NOT_FOUND, for 0.1.0 modules an empty value."""
         headers = self._map(map_type)
         if headers is None:
             if not self._in_log():
@@ -204,20 +213,10 @@ class HostCalls:
             if not isinstance(context, StreamContext):
                 return None
             return (context.maps if context.log_maps is None else context.log_maps)[map_type]
-        root = context.root
-        if root is None:
-            if 0 <= map_type <= MapType.HTTP_CALL_RESPONSE_TRAILERS:
-                return None
+        read = _ROOT_MAPS.get(map_type)
+        if read is None:
             raise HostCallFailed(Status.BAD_ARGUMENT)
-        if map_type == MapType.HTTP_CALL_RESPONSE_HEADERS:
-            return root.call_headers
-        if map_type == MapType.HTTP_CALL_RESPONSE_TRAILERS:
-            return root.call_trailers
-        if map_type == MapType.GRPC_CALL_INITIAL_METADATA:
-            return root.grpc_initial_metadata
-        if map_type == MapType.GRPC_CALL_TRAILING_METADATA:
-            return root.grpc_trailing_metadata
-        raise HostCallFailed(Status.BAD_ARGUMENT)
+        return None if context.root is None else read(context.root)
 
     def _mutable_map(self, map_type: int) -> HeaderMap | None:
         if not 0 <= map_type < _STREAM_MAPS:
@@ -410,7 +409,7 @@ class HostCalls:
         function = self._host.foreign_functions.get(name.decode("utf-8", "backslashreplace"))
         if function is None:
             raise HostCallFailed(Status.NOT_FOUND)
-        if function is _CLEAR_ROUTE_CACHE:
+        if function is clear_route_cache:
             self.clear_route_cache()
             return b""
         return bytes(function(arguments) or b"")
@@ -427,12 +426,3 @@ class HostCalls:
         if root is not None and root.plugin_configuration is not None:
             return root.plugin_configuration
         return self._vm.configuration
-
-
-def _clear_route_cache(arguments: bytes) -> bytes:
-    """Stand for Envoy's function of this name, which needs the calling context."""
-    del arguments
-    return b""
-
-
-_CLEAR_ROUTE_CACHE = _clear_route_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from proxy_wasm_host._abi import LogLevel, MapType
 from proxy_wasm_host._body import Body
@@ -281,13 +281,13 @@ class _Half:
 class HttpStream(Stream):
     """One HTTP request and its response through a plugin, told as a conversation.
 
-    Either whole (`request()`, `response()`) or step by step (`request_headers()`, `request_body()`, ...). Every step
-    returns the receiving side's view so far; `upstream` and `downstream` are the same views at any time.
-    `local_response` is set once the filter (or the proxy in its place) answered by itself, `reset` once
-    the stream was reset (why, in Envoy's words).
+    Either whole (`request()`, `response()`) or step by step (`request_headers()`, `request_body()`, ...).
+    Every step returns the receiving side's view so far; `upstream` and `downstream` are the same views at
+    any time. `local_response` is set once the filter (or the proxy in its place) answered by itself,
+    `reset` once the stream was reset (why, in Envoy's words).
     """
 
-    is_http: ClassVar[bool] = True
+    is_http = True
 
     def __init__(
         self,
@@ -301,7 +301,6 @@ class HttpStream(Stream):
         self.local_response: LocalResponse | None = None
         self.reset: str | None = None
         self.failure_reply_sent = False
-        self.route_cache_cleared = 0
         self._request = _Half(self, 0)
         self._response = _Half(self, 1)
 
@@ -384,10 +383,10 @@ class HttpStream(Stream):
         return self.downstream
 
     def request(
-        self, headers: HeadersLike, body: Iterable[bytes] = (), trailers: HeadersLike | None = None
+        self, headers: HeadersLike, body: Iterable[bytes] | bytes = (), trailers: HeadersLike | None = None
     ) -> Message:
         """Send a whole request, `body` as its chunks; return what the upstream has got."""
-        chunks = [body] if isinstance(body, bytes) else list(body)
+        chunks = _chunks(body)
         self.request_headers(headers, not chunks and trailers is None)
         for index, chunk in enumerate(chunks, 1):
             if self.reset is not None:
@@ -398,10 +397,10 @@ class HttpStream(Stream):
         return self.upstream
 
     def response(
-        self, headers: HeadersLike, body: Iterable[bytes] = (), trailers: HeadersLike | None = None
+        self, headers: HeadersLike, body: Iterable[bytes] | bytes = (), trailers: HeadersLike | None = None
     ) -> Message:
         """Let the upstream send a whole response, `body` as its chunks; return what the client has got."""
-        chunks = [body] if isinstance(body, bytes) else list(body)
+        chunks = _chunks(body)
         self.response_headers(headers, not chunks and trailers is None)
         for index, chunk in enumerate(chunks, 1):
             if self.reset is not None:
@@ -490,7 +489,7 @@ class HttpStream(Stream):
             self.local_reply(LocalResponse(503, b"", [], _GRPC_UNAVAILABLE, "wasm_fail_stream"))
 
     def logged(self) -> list[HeaderMap | None]:
-        """Return request headers, response headers and response trailers for the log (request trailers: not in Envoy)."""
+        """Return the maps for the log; Envoy leaves request trailers out."""
         request, response = self._request, self._response
         trailers = None if self.host.quirks else request.trailers
         sent = response.sink.headers if response.sink.headers is not None else response.headers
@@ -520,3 +519,7 @@ class HttpStream(Stream):
             raise StreamStateError(f"{kind} headers come first", where=self._where())
         if half.observed_end and self.local_response is None and self.reset is None:
             raise StreamStateError(f"the {kind} has ended", where=self._where())
+
+
+def _chunks(body: Iterable[bytes] | bytes) -> list[bytes]:
+    return [body] if isinstance(body, bytes) else list(body)

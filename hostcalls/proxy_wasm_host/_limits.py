@@ -10,7 +10,7 @@ from proxy_wasm_host._abi import MAX_MEMORY
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one VM: `memory` in bytes, `callback_seconds` of wall time for one callback (None: no bound)."""
+    """Bounds of one VM: `memory` in bytes, `callback_seconds` of wall time a callback (None: no bound)."""
 
     memory: int = MAX_MEMORY
     callback_seconds: float | None = 10.0

@@ -1,4 +1,4 @@
-"""Local responses: what the proxy makes of `proxy_send_local_response` (Envoy's Http::Utility::prepareLocalReply)."""
+"""Local responses: what Envoy (Http::Utility::prepareLocalReply) makes of `proxy_send_local_response`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HTTP_TO_GRPC: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503
 
 @dataclass(frozen=True)
 class LocalResponse:
-    """An answer of the filter itself. `grpc_status` None: derived from `status` where the request was gRPC."""
+    """An answer of the filter itself. `grpc_status` None: follows from `status` where the request was gRPC."""
 
     status: int
     body: bytes

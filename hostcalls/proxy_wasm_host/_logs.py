@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from proxy_wasm_host._abi import LogLevel
+if TYPE_CHECKING:
+    from proxy_wasm_host._abi import LogLevel
 
 
 @dataclass(frozen=True)
 class LogLine:
     """One line a module (or the host about a module) logged.
 
-    `plugin` and `vm_id` are as configured, `context_id` is the context that was effective (0 for the VM itself).
+    `plugin` and `vm_id` are as configured, `context_id` is the context that was effective (0 for the VM
+    itself).
     """
 
     level: LogLevel

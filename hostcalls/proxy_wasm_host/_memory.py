@@ -1,7 +1,7 @@
 """A module's linear memory, read and written without a detour.
 
-The engine reserves the whole address range of a 32-bit memory, so its base never moves and its size only grows: what
-was within bounds once stays so, and only an access beyond the known size has to ask again.
+The engine reserves the whole address range of a 32-bit memory, so its base never moves and its size only
+grows: what was within bounds once stays so, and only an access beyond the known size has to ask again.
 """
 
 from __future__ import annotations

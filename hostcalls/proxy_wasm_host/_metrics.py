@@ -74,7 +74,7 @@ class MetricTable:
         self._next = {int(kind): int(kind) for kind in MetricType}
 
     def define(self, kind: int, name: str) -> int:
-        """Return a new id for the metric `name`; defining a name again gives another id for the same metric."""
+        """Return a new id for the metric `name`; defining it again gives another id for the same metric."""
         if kind not in self._next:
             raise HostCallFailed(Status.BAD_ARGUMENT)
         self._next[kind] += 1 << _TYPE_BITS

@@ -1,4 +1,4 @@
-"""Loading a module: is it wasm, which ABI, do its imports and exports fit?"""
+"""Loading a module: whether it is wasm, which ABI it has, and whether imports and exports fit."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _LETTERS: Final = {"i32": "i", "i64": "I", "f32": "f", "f64": "F"}
 class Module:
     """A module that was checked and compiled, ready for any number of VMs.
 
-    `name` is for messages (the path, where it came from one), `imports` are `(module, name)`, `signatures` the
-    exported functions with their signatures in the short form of `_abi`.
+    `name` is for messages (the path, where it came from one), `imports` are `(module, name)`, `signatures`
+    the exported functions with their signatures in the short form of `_abi`.
     """
 
     name: str
@@ -117,7 +117,7 @@ def _check_header(code: bytes, name: str) -> None:
         raise ComponentError(
             "a component, but Proxy-Wasm hosts load core modules",
             where=name,
-            remedy="build for wasm32-wasip1 (or wasm32-wasi) as a reactor, without wrapping it into a component",
+            remedy="build a reactor for wasm32-wasip1 (or wasm32-wasi), without wrapping it into a component",
         )
     if code[4:_HEADER] != _CORE:
         what = "truncated" if len(code) < _HEADER else f"of an unknown wasm version {code[4:8].hex()}"
@@ -144,9 +144,7 @@ def _check_imports(module: wasmtime.Module, abi: AbiVersion, name: str) -> tuple
         shown = f"{key[0]}.{key[1]}"
         signature = offered.get(key)
         if not isinstance(item.type, wasmtime.FuncType):
-            wrong.append(
-                f"{shown}: a {type(item.type).__name__.removesuffix('Type').lower()}, hosts offer functions only"
-            )
+            wrong.append(f"{shown}: not a function, and hosts offer nothing else")
         elif signature is None:
             wrong.append(f"{shown}: no such function for ABI {abi}")
         elif signature_of(item.type) != signature:

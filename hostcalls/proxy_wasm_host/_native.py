@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from proxy_wasm._dispatch import Dispatcher
 from proxy_wasm._unbound import HostStatus, bind
-
 from proxy_wasm_host._abi import CALLBACKS
 from proxy_wasm_host._vm import Vm
 from proxy_wasm_host.errors import HostCallFailed

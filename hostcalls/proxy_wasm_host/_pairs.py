@@ -1,4 +1,4 @@
-"""Maps as they cross the border: count, sizes, then NUL-ended names and values (specification, "Serialization")."""
+"""Maps as they cross the border: count, sizes, then NUL-ended names and values (specification)."""
 
 from __future__ import annotations
 

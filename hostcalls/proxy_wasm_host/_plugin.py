@@ -71,7 +71,7 @@ class Plugin:
         self,
         properties: Mapping[str, PropertyValue] | None = None,
         *,
-        buffer_limit: int | None | bool = True,
+        buffer_limit: int | bool | None = True,
     ) -> HttpStream:
         """Open an HTTP stream.
 
@@ -113,7 +113,7 @@ class Plugin:
                 raise vm.failure
 
     def close(self) -> None:
-        """Close all streams, then the plugin itself; where it answers "not yet", once it calls `proxy_done`."""
+        """Close all streams, then the plugin itself; if it answers "not yet", once it calls `proxy_done`."""
         if self.closed:
             return
         for stream in list(self.streams.values()):

@@ -1,8 +1,8 @@
 """Properties: what `proxy_get_property` answers, in Envoy's encodings.
 
-The tree is that of Envoy's attributes (docs: "Attributes"). Values here are Python's: `str` and `bytes` as they are, `bool` one
-byte, `int` eight bytes (signed, little endian; times and durations are nanoseconds), `float` eight bytes, maps and
-lists serialised as pairs.
+The tree is that of Envoy's attributes (docs: "Attributes"). Values here are Python's: `str` and `bytes` as
+they are, `bool` one byte, `int` eight bytes (signed, little endian; times and durations are nanoseconds),
+`float` eight bytes, maps and lists serialised as pairs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from proxy_wasm_host._abi import MapType, Status
 from proxy_wasm_host._context import StreamContext
-from proxy_wasm_host._headers import HeaderMap
+from proxy_wasm_host._http import HttpStream
 from proxy_wasm_host._pairs import serialise
 from proxy_wasm_host.errors import HostCallFailed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy_wasm_host._context import Context
-    from proxy_wasm_host._http import HttpStream
+    from proxy_wasm_host._headers import HeaderMap
     from proxy_wasm_host._vm import Vm
 
 PropertyValue = str | bytes | bool | int | float | Mapping[str, "PropertyValue"] | Sequence["PropertyValue"]
@@ -29,16 +29,11 @@ PropertyValue = str | bytes | bool | int | float | Mapping[str, "PropertyValue"]
 
 def encode(value: PropertyValue) -> bytes:
     """Return `value` as Envoy hands it to a module."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, bool):
-        return b"\1" if value else b"\0"
-    if isinstance(value, int):
-        return struct.pack("<q", value)
-    if isinstance(value, float):
-        return struct.pack("<d", value)
+    if isinstance(value, (bytes, str)):
+        return value if isinstance(value, bytes) else value.encode()
+    if isinstance(value, (int, float)):
+        # bool is an int to Python, but a byte to Envoy.
+        return struct.pack({bool: "<?", int: "<q"}.get(type(value), "<d"), value)
     if isinstance(value, Mapping):
         return serialise([(name.encode(), encode(item)) for name, item in value.items()])
     return serialise([(encode(item), b"") for item in value])
@@ -99,24 +94,19 @@ def _plugin_property(vm: Vm, context: Context, names: list[str]) -> PropertyValu
 
 def _stream_property(vm: Vm, context: StreamContext, path: bytes, names: list[str]) -> PropertyValue | None:
     stream = context.stream
-    first = path.split(b"\0")[0]
-    if (len(names) == 1 or not vm.host.quirks) and path in stream.filter_state:
-        return stream.filter_state[path]
-    if len(names) == 1 and first in stream.filter_state:
-        return stream.filter_state[first]
-    if names == ["connection_id"] or names == ["connection", "id"]:
+    # Envoy looks set_property's values up by the first component alone.
+    key = path.removesuffix(b"\0") if vm.host.quirks or path not in stream.filter_state else path
+    if key in stream.filter_state and (b"\0" not in key or not vm.host.quirks):
+        return stream.filter_state[key]
+    dotted = ".".join(names)
+    if dotted in ("connection_id", "connection.id"):
         return stream.connection_id
-    if names == ["connection", "mtls"]:
-        return False
-    defaults = _ADDRESSES.get(".".join(names))
-    if defaults is not None:
-        return defaults
-    if stream.is_http:
-        return _http_property(stream, names)  # type: ignore[arg-type]  # is_http says which class it is
-    return None
+    if dotted in _FIXED:
+        return _FIXED[dotted]
+    return _http_property(stream, names) if isinstance(stream, HttpStream) else None
 
 
-_ADDRESSES: dict[str, PropertyValue] = {
+_FIXED: dict[str, PropertyValue] = {
     "source.address": "127.0.0.1:50000",
     "source.port": 50000,
     "destination.address": "127.0.0.1:10000",
@@ -126,6 +116,7 @@ _ADDRESSES: dict[str, PropertyValue] = {
     "xds.cluster_name": "upstream",
     "xds.route_name": "",
     "xds.listener_direction": 0,
+    "connection.mtls": False,
 }
 
 

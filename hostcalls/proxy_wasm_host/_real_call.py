@@ -16,7 +16,8 @@ def real_upstream(
 ) -> Callable[[HttpCall], HttpReply | CallFailure]:
     """Return a handler that sends each call to `address` and `port` and waits for the answer.
 
-    The call's timeout bounds the wait (10 s where it has none); any failure to connect, send or read is a `CallFailure`.
+    The call's timeout bounds the wait (10 s where it has none); any failure to connect, send or read is a
+    `CallFailure`.
     """
 
     def ask(call: HttpCall) -> HttpReply | CallFailure:

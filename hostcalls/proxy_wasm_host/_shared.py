@@ -60,7 +60,7 @@ class SharedQueues:
         self._next_id = 1
 
     def register(self, vm_id: str, name: bytes, ready: Callable[[int], None]) -> int:
-        """Return the id of the queue `name` of `vm_id`, creating it; `ready` hears of new items from now on."""
+        """Return the id of the queue `name` of `vm_id`, creating it; `ready` hears of new items now."""
         key = (vm_id, name)
         queue_id = self._ids.get(key)
         if queue_id is None:

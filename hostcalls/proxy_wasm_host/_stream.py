@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from proxy_wasm_host._context import StreamContext
 from proxy_wasm_host._limits import FailurePolicy
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from proxy_wasm_host._body import Body
     from proxy_wasm_host._headers import HeaderMap
+    from proxy_wasm_host._host import Host
+    from proxy_wasm_host._local_reply import LocalResponse
     from proxy_wasm_host._plugin import Plugin
     from proxy_wasm_host._properties import PropertyValue
     from proxy_wasm_host._vm import Vm
@@ -32,19 +34,20 @@ class Stream:
     is the trap that hit this stream, if any.
     """
 
-    is_http: ClassVar[bool] = False
+    is_http = False
 
     def __init__(self, plugin: Plugin, properties: Mapping[str, PropertyValue] | None = None) -> None:
         self.plugin = plugin
         self.vm: Vm = plugin.vm
-        self.host = plugin.vm.host
+        self.host: Host = plugin.vm.host
         self.properties: dict[str, PropertyValue] = dict(properties or {})
         self.filter_state: dict[bytes, bytes] = {}
         self.connection_id = next(_connections)
-        self.started_at = self.host.clock.realtime()
+        self.started_at: int = self.host.clock.realtime()
         self.actions: list[tuple[str, int]] = []
         self.failure: ModuleFailedError | None = None
-        self.closed = False
+        self.closed: bool = False
+        self.route_cache_cleared = 0
         # Envoy leaves the filter out of new streams of a failed VM that fails open.
         self.bypassed = self.vm.failure is not None and self.vm.policy is FailurePolicy.FAIL_OPEN
         self.context = StreamContext(self.vm.next_context_id(), plugin, plugin.context, self)
@@ -73,8 +76,9 @@ class Stream:
         answer = 0
         if callback in vm.functions:
             raw = vm.call(self.context, callback, arguments)
-            if vm.failure is not None:
-                self.failure = vm.failure
+            failure = vm.failed()
+            if failure is not None:
+                self.failure = failure
                 vm.finish_call()
                 return self._refused()
             self.actions.append((callback, raw))
@@ -95,6 +99,18 @@ class Stream:
         """End the stream because its VM failed."""
         raise NotImplementedError
 
+    def continue_stream(self, side: int) -> None:
+        """Resume side 0 (request, downstream) or 1."""
+        raise NotImplementedError
+
+    def reset_stream(self, reason: str) -> None:
+        """End the stream without an answer."""
+        raise NotImplementedError
+
+    def local_reply(self, answer: LocalResponse) -> None:
+        """Answer in place of the upstream; only HTTP streams can."""
+        raise NotImplementedError
+
     def buffer(self, side: int) -> Body | None:
         """Return the body within reach on side 0 (request, downstream) or 1."""
         return self.context.bodies[side]
@@ -102,6 +118,7 @@ class Stream:
     def add_trailers(self, side: int) -> HeaderMap | None:
         """Return new trailers for side 0 or 1 where the moment allows to add some."""
         del side
+        return None
 
     def check_open(self) -> None:
         """Raise where the stream was closed."""

@@ -33,9 +33,9 @@ class Bytes:
 class TcpStream(Stream):
     """One TCP connection through a plugin.
 
-    `upstream` and `downstream` are what either end has got so far; `reset` says why the filter closed the connection.
-    Downstream data is held while the filter pauses; upstream data it answers PAUSE to is kept back and
-    comes again with the next data, as in Envoy, where writes can't be resumed.
+    `upstream` and `downstream` are what either end has got so far; `reset` says why the filter closed the
+    connection. Downstream data is held while the filter pauses; upstream data it answers PAUSE to is kept
+    back and comes again with the next data, as in Envoy, where writes can't be resumed.
     """
 
     def __init__(self, plugin: Plugin, properties: Mapping[str, PropertyValue] | None = None) -> None:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
     from proxy_wasm_host._host import Host
 
-Callback = "Callable[..., int | None]"
 _MILLISECOND = 1_000_000
 
 
 class Vm:
     """One VM. Made by `Host.vm()` or `Host.native_vm()`.
 
-    Attributes: `failure` is the error that ended it, `plugins` its plugins in order, `contexts` all live contexts by id.
+    Attributes: `failure` is the error that ended it, `plugins` its plugins in order, `contexts` all live
+    contexts by id.
     """
 
     is_0_1_0 = False
@@ -126,9 +126,14 @@ class Vm:
             return 0
         answer = self.call(context, callback, arguments)
         self.finish_call()
-        if self.failure is not None and self.policy is FailurePolicy.RAISE:
-            raise self.failure
+        failure = self.failed()
+        if failure is not None and self.policy is FailurePolicy.RAISE:
+            raise failure
         return answer
+
+    def failed(self) -> ModuleFailedError | None:
+        """Return `failure`, as it is now."""
+        return self.failure
 
     def fail(self, error: ModuleFailedError) -> None:
         """Take the VM out of use."""
@@ -158,8 +163,12 @@ class Vm:
             self.run(root, "proxy_on_tick", root.id)
             self.host.settle()
         finally:
-            if root.tick_timer is None and root.tick_period and self.failure is None:
-                self.set_tick_period(root, root.tick_period)
+            self._tick_again(root)
+
+    def _tick_again(self, root: RootContext) -> None:
+        """Wait for another period, unless the callback chose a new one."""
+        if root.tick_timer is None and root.tick_period and self.failure is None:
+            self.set_tick_period(root, root.tick_period)
 
     def _stop_timers(self) -> None:
         for plugin in self.plugins:

@@ -1,4 +1,4 @@
-"""The WASI functions Envoy offers, with what they answer there: nothing but output, time, randomness and environment.
+"""The WASI functions Envoy offers, as they answer there: output, time, randomness, environment only.
 
 Errors are WASI's `errno`. Fixed answers stand in one table; the rest are methods.
 """
@@ -52,9 +52,14 @@ _FIXED: Final = {
     "sched_yield": SUCCESS,
     "sock_shutdown": NOTSUP,
 }
-_OUTPUT_ONLY: Final = (
-    "fd_allocate fd_datasync fd_fdstat_set_rights fd_filestat_set_size fd_filestat_set_times fd_sync".split()
-)
+_OUTPUT_ONLY: Final = [
+    "fd_allocate",
+    "fd_datasync",
+    "fd_fdstat_set_rights",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_sync",
+]
 
 
 class Wasi:
@@ -70,11 +75,28 @@ class Wasi:
             name: (lambda *_arguments, answer=answer: answer) for name, answer in _FIXED.items()
         }
         table.update(dict.fromkeys(_OUTPUT_ONLY, self._on_output))
-        for name in (
-            "args_sizes_get clock_res_get clock_time_get environ_get environ_sizes_get fd_close fd_fdstat_get fd_pwrite"
-            " fd_readdir fd_renumber fd_seek fd_tell fd_write path_readlink poll_oneoff proc_exit random_get"
-            " sock_accept sock_recv sock_send"
-        ).split():
+        for name in [
+            "args_sizes_get",
+            "clock_res_get",
+            "clock_time_get",
+            "environ_get",
+            "environ_sizes_get",
+            "fd_close",
+            "fd_fdstat_get",
+            "fd_pwrite",
+            "fd_readdir",
+            "fd_renumber",
+            "fd_seek",
+            "fd_tell",
+            "fd_write",
+            "path_readlink",
+            "poll_oneoff",
+            "proc_exit",
+            "random_get",
+            "sock_accept",
+            "sock_recv",
+            "sock_send",
+        ]:
             table[name] = _guarded(getattr(self, name))
         return table
 

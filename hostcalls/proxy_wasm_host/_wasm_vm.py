@@ -20,7 +20,6 @@ from proxy_wasm_host._abi import (
 from proxy_wasm_host._engine import TICK_SECONDS, engine, ticks
 from proxy_wasm_host._ffi import Guest, Raised, context_address, host_function, set_deadline
 from proxy_wasm_host._imports import Imports
-from proxy_wasm_host._limits import FailurePolicy
 from proxy_wasm_host._memory import Memory
 from proxy_wasm_host._vm import Vm
 from proxy_wasm_host._wasi import NOTCAPABLE, Wasi
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from proxy_wasm_host._host import Host
-    from proxy_wasm_host._limits import Limits
+    from proxy_wasm_host._limits import FailurePolicy, Limits
     from proxy_wasm_host._module import Module
 
 _BACKTRACE_FRAMES = 20
@@ -123,7 +122,7 @@ class WasmVm(Vm):
             function = self._refusal(name, int(Status.INTERNAL_FAILURE) if module == "env" else NOTCAPABLE)
         elif self.host.quirks and name in RESTRICTED_AT_START:
             function = self._restricted(name, function)
-        func, keep = host_function(self._opened(), self._context, signature, function, self._raised)
+        func, keep = host_function(self._context, signature, function, self._raised)
         self._kept.append(keep)
         return func
 
@@ -144,7 +143,7 @@ class WasmVm(Vm):
                     "start function",
                     f"{name} can't be called before proxy_on_vm_start",
                     where=self.module.name,
-                    remedy="move the call into a callback; _initialize, main and _start run before there is a context",
+                    remedy="move the call into a callback; at start there is no context yet",
                 )
             return function(*arguments)
 
@@ -154,7 +153,7 @@ class WasmVm(Vm):
         """Run `_initialize` and `main`, or `_start`."""
         guests = self._guests
         if "_initialize" in guests:
-            entries = ["_initialize"] + [name for name in ("main", "__main_void") if name in guests][:1]
+            entries = ["_initialize", *[name for name in ("main", "__main_void") if name in guests][:1]]
         else:
             entries = [name for name in ("_start",) if name in guests]
         for name in entries:
@@ -168,7 +167,7 @@ class WasmVm(Vm):
                 "instantiation",
                 text.splitlines()[0],
                 where=self.module.name,
-                remedy=f"give the VM more than {self.limits.memory} bytes (Limits.memory), or shrink the module",
+                remedy=f"allow more than {self.limits.memory} bytes (Limits.memory), or shrink the module",
             )
         if isinstance(error, wasmtime.Trap):
             return self._trapped("instantiation", error)
@@ -211,7 +210,7 @@ class WasmVm(Vm):
                 backtrace=frames,
                 context_id=self.current.id,
                 where=self.module.name,
-                remedy=f"look for an endless loop, or raise Limits.callback_seconds (kept to {TICK_SECONDS} s)",
+                remedy=f"look for an endless loop, or raise Limits.callback_seconds (in steps of {TICK_SECONDS})",
             )
         reason = trap.message.splitlines()[0] if trap.trap_code is None else _reason(trap)
         return ModuleTrapped(
@@ -227,7 +226,7 @@ class WasmVm(Vm):
         super().fail(error)
 
     def reload(self) -> None:
-        """Replace a failed instance by a new one and start its plugins again, at most once per `reload_seconds`."""
+        """Replace a failed instance and start its plugins again, at most once per `reload_seconds`."""
         now = self.host.clock.monotonic()
         if now - self._loaded_at < self._reload_nanoseconds:
             return
