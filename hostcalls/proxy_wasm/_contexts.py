@@ -209,6 +209,13 @@ class PluginContext(Context):
         self._name = None
         return self
 
+    @classmethod
+    def prepare(cls) -> None:
+        """Run once while the module is built, before the snapshot: what it computes is in every VM from the start.
+
+        There is no host yet. The place for compiled patterns, parsed policies (:func:`build_data`) and imports.
+        """
+
     @property
     def plugin(self) -> PluginContext:
         """The plugin itself."""
@@ -267,6 +274,10 @@ class StreamContext(Context):
     """The plugin that this stream belongs to; annotate it in your class with your own plugin's type."""
     failure_mode: ClassVar[FailureMode] = FailureMode.CLOSED
     """For files with a stream class only: the failure mode of the plugin that is made for it."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        """For files with a stream class only; :meth:`PluginContext.prepare`."""
 
     def __new__(cls, *_args: Any, **_options: Any) -> Self:
         self = super().__new__(cls)

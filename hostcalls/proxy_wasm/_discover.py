@@ -89,6 +89,7 @@ def _wrap(module: ModuleType, streams: Sequence[type[Context]]) -> type[PluginCo
         for cls in classes:
             body[attribute] = cls
             body["failure_mode"] = cls.failure_mode
+            body["prepare"] = cls.prepare
     return type(f"{(http or tcp)[0].__name__}Plugin", (PluginContext,), body)
 
 
