@@ -237,7 +237,7 @@ class _Half:
             self.forward_headers(self.observed_end and self.buffered is None and self.trailers is None)
         had_trailers = self.trailers is not None
         held = self.buffered
-        if held is not None:
+        if held is not None and not self.aborted:
             end = self.observed_end and not had_trailers
             if through_filter:
                 self._data(held, end)
@@ -262,6 +262,10 @@ class _Half:
     # What goes out.
 
     def forward_headers(self, end: bool) -> None:
+        missing = _missing_header(self.headers, self.side) if self.stream.host.quirks else None
+        if missing is not None:
+            self.stream.header_missing(self.side, missing)
+            return
         self.sink.headers = self.headers
         self.sink.ended = end
 
@@ -301,6 +305,7 @@ class HttpStream(Stream):
         self.local_response: LocalResponse | None = None
         self.reset: str | None = None
         self.failure_reply_sent = False
+        self.upstream_status: int | None = None
         self._request = _Half(self, 0)
         self._response = _Half(self, 1)
 
@@ -364,7 +369,10 @@ class HttpStream(Stream):
                 where=self._where(),
                 remedy="send request headers first; request_paused says whether the filter holds them",
             )
-        self._response.on_headers(HeaderMap(headers, joining=self.host.quirks), end_of_stream)
+        fields = HeaderMap(headers, joining=self.host.quirks)
+        status = fields.first(b":status")
+        self.upstream_status = int(status) if status is not None and status.isdigit() else None
+        self._response.on_headers(fields, end_of_stream)
         self.host.settle()
         return self.downstream
 
@@ -482,6 +490,21 @@ class HttpStream(Stream):
         self.local_reply(reply)
         (self._response if side else self._request).aborted = True
 
+    def header_missing(self, side: int, name: str) -> None:
+        """Answer as Envoy does where a filter removed a header that nothing goes without."""
+        text = f"missing required header: {name}"
+        details = text.replace(" ", "_")
+        if side:
+            reply = LocalResponse(
+                502, text.encode(), [], None, f"filter_removed_required_response_headers{{{details}}}"
+            )
+        else:
+            reply = LocalResponse(
+                503, text.encode(), [], None, f"filter_removed_required_request_headers{{{details}}}"
+            )
+        self.local_reply(reply)
+        (self._response if side else self._request).aborted = True
+
     def fail(self) -> None:
         """Answer 503 once because the VM failed."""
         if not self.failure_reply_sent:
@@ -519,6 +542,20 @@ class HttpStream(Stream):
             raise StreamStateError(f"{kind} headers come first", where=self._where())
         if half.observed_end and self.local_response is None and self.reset is None:
             raise StreamStateError(f"the {kind} has ended", where=self._where())
+
+
+def _missing_header(headers: HeaderMap | None, side: int) -> str | None:
+    """Return the pseudo-header that a request (0) or response (1) lacks and Envoy insists on."""
+    if headers is None:
+        return None
+    if side:
+        return None if headers.first(b":status") else ":status"
+    method = headers.first(b":method")
+    if method is None:
+        return ":method"
+    if method == b"CONNECT" and headers.first(b":protocol") is None:
+        return None if headers.first(b":authority") is not None else ":authority"
+    return None if headers.first(b":path") is not None else ":path"
 
 
 def _chunks(body: Iterable[bytes] | bytes) -> list[bytes]:

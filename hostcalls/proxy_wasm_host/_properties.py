@@ -111,12 +111,16 @@ _FIXED: dict[str, PropertyValue] = {
     "source.port": 50000,
     "destination.address": "127.0.0.1:10000",
     "destination.port": 10000,
-    "upstream.address": "127.0.0.1:8080",
-    "upstream.port": 8080,
     "xds.cluster_name": "upstream",
     "xds.route_name": "",
     "xds.listener_direction": 0,
     "connection.mtls": False,
+    "connection.requested_server_name": "",
+    "cluster_name": "upstream",
+    "route_name": "",
+    "listener_direction": 0,
+    "node.id": "",
+    "node.cluster": "",
 }
 
 
@@ -167,7 +171,7 @@ def _path_part(*, query: bool) -> Callable[[HttpStream], PropertyValue | None]:
         if path is None:
             return None
         before, _mark, after = path.partition(b"?")
-        return after if query else before
+        return after.partition(b"#")[0] if query else before
 
     return read
 
@@ -176,7 +180,20 @@ def _size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
     def read(stream: HttpStream) -> PropertyValue | None:
         headers = stream.map_of(MapType.HTTP_RESPONSE_HEADERS if side else MapType.HTTP_REQUEST_HEADERS)
         length = None if side or headers is None else headers.first(b"content-length")
-        return int(length) if length is not None and length.isdigit() else stream.received(side)
+        return int(length) if length is not None and length.isdigit() else _body_bytes(stream, side)
+
+    return read
+
+
+def _body_bytes(stream: HttpStream, side: int) -> int:
+    """Return the bytes received of a request, sent of a response."""
+    return sum(map(len, stream.downstream.chunks)) if side else stream.received(0)
+
+
+def _headers_bytes(kind: MapType) -> Callable[[HttpStream], PropertyValue | None]:
+    def read(stream: HttpStream) -> PropertyValue | None:
+        headers = stream.map_of(kind)
+        return 0 if headers is None else headers.byte_size()
 
     return read
 
@@ -189,13 +206,16 @@ def _total_size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
             else (MapType.HTTP_REQUEST_HEADERS,)
         )
         present = [headers for kind in maps if (headers := stream.map_of(kind)) is not None]
-        return stream.received(side) + sum(headers.byte_size() for headers in present)
+        return _body_bytes(stream, side) + sum(headers.byte_size() for headers in present)
 
     return read
 
 
 def _response_code(stream: HttpStream) -> PropertyValue | None:
-    return stream.downstream.status
+    # The router notes the upstream's code before any filter sees it; that of a local reply is known once sent.
+    if stream.downstream.headers is not None:
+        return stream.downstream.status
+    return None if stream.local_response is not None else stream.upstream_status
 
 
 def _grpc_status(stream: HttpStream) -> PropertyValue | None:
@@ -210,7 +230,12 @@ def _grpc_status(stream: HttpStream) -> PropertyValue | None:
 def _code_details(stream: HttpStream) -> PropertyValue | None:
     if stream.local_response is not None:
         return stream.local_response.details
-    return "via_upstream" if stream.downstream.headers is not None else None
+    return None if stream.upstream_status is None else "via_upstream"
+
+
+def _of_upstream(value: PropertyValue) -> Callable[[HttpStream], PropertyValue | None]:
+    """Read a fact of the upstream host, known once there is one."""
+    return lambda stream: None if stream.upstream.headers is None else value
 
 
 _READERS: dict[str, Callable[[HttpStream], PropertyValue | None]] = {
@@ -228,8 +253,12 @@ _READERS: dict[str, Callable[[HttpStream], PropertyValue | None]] = {
     "request.duration": lambda stream: (
         stream.host.clock.realtime() - stream.started_at if stream.closed else None
     ),
+    "request.headers_bytes": _headers_bytes(MapType.HTTP_REQUEST_HEADERS),
+    "response.headers_bytes": _headers_bytes(MapType.HTTP_RESPONSE_HEADERS),
     "request.size": _size(0),
     "request.total_size": _total_size(0),
+    "upstream.address": _of_upstream("127.0.0.1:8080"),
+    "upstream.port": _of_upstream(8080),
     "response.code": _response_code,
     "response.code_details": _code_details,
     "response.flags": lambda _stream: 0,
