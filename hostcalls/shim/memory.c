@@ -9,7 +9,8 @@
 
 enum { WASM_PAGE = 65536 };
 
-static bool frozen_size = false;
+/* volatile: the compiler knows malloc, and takes it that no memory of ours matters to it. */
+static volatile bool frozen_size = false;
 
 /* libc's sbrk, which can be told not to grow. malloc calls it with multiples of a page, or 0. */
 void *sbrk(intptr_t increment) {

@@ -77,7 +77,7 @@ EXPORT(ls_seal) int32_t ls_seal(uint32_t flags) {
     }
     frozen_clear();
     stdio_flush();
-    /* memory_scrub(); */
+    memory_scrub();
     vm_sealed = true;
     return 0;
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leaksignal_wasm.runtime._tables import Package
 
-COMPONENTS = ("zlib",)
+COMPONENTS = ("re2", "zlib")
 """Folders under hostcalls/shim/."""
 
 

