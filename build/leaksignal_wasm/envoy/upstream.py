@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socketserver
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,7 +51,7 @@ def describe(received: Received) -> Answer:
     document = {
         "method": received.method,
         "path": received.path,
-        "headers": [[name, value] for name, value in received.headers.items()],
+        "headers": {name: ", ".join(received.headers.get_all(name) or ()) for name in received.headers},
         "body": received.body.decode("utf-8", "replace"),
         "bytes": len(received.body),
     }
@@ -84,17 +85,38 @@ def serve_http(respond: Callable[[Received], Answer] = echo, *, keep: bool = Tru
     """Run an HttpUpstream on a free port of the loopback for the time of the `with` block."""
     upstream = HttpUpstream(0, respond, keep=keep)
     handler = type("Handler", (_Handler,), {"upstream": upstream})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server, _running(server):
         upstream.port = server.server_address[1]
-        thread = threading.Thread(
-            target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="http-upstream", daemon=True
-        )
-        thread.start()
-        try:
-            yield upstream
-        finally:
-            server.shutdown()
-            thread.join()
+        yield upstream
+
+
+@contextlib.contextmanager
+def serve_tcp_echo() -> Iterator[Upstream]:
+    """Run a TCP server on a free port of the loopback that sends back what it gets, and yield where it is."""
+    with _TcpServer(("127.0.0.1", 0), _TcpEcho) as server, _running(server):
+        yield Upstream("127.0.0.1", server.server_address[1])
+
+
+@contextlib.contextmanager
+def _running(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="upstream", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+class _TcpServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _TcpEcho(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        while data := self.request.recv(1 << 16):
+            self.request.sendall(data)
 
 
 class _Server(ThreadingHTTPServer):

@@ -21,6 +21,7 @@ from leaksignal_wasm.envoy_config._listeners import (
     http_listener,
     route,
     router,
+    stdout_access_log,
     tcp_listener,
 )
 from leaksignal_wasm.envoy_config._proxy import Upstream, proxy
@@ -61,6 +62,7 @@ __all__ = [
     "proxy",
     "route",
     "router",
+    "stdout_access_log",
     "tcp_listener",
     "typed",
     "wasm_access_log",

@@ -73,7 +73,7 @@ def http_listener(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
-        codec_type=codec.value,
+        codec_type=None if codec is Codec.AUTO else codec.value,
         route_config={
             "name": name,
             "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": list(routes)}],
@@ -82,8 +82,6 @@ def http_listener(
         access_log=list(access_log) or None,
         upgrade_configs=[{"upgrade_type": upgrade} for upgrade in upgrades] or None,
         request_timeout=None if request_timeout is None else seconds(request_timeout),
-        # What clients send must reach the filter as it was sent: no second guess of paths, no merged slashes.
-        normalize_path=False,
     )
     return _listener(name, [manager], port=port, address=address, buffer_limit=buffer_limit)
 
@@ -115,6 +113,15 @@ def file_access_log(path: str = "/dev/stdout", *, line: str | None = None) -> Co
         "envoy.extensions.access_loggers.file.v3.FileAccessLog",
         path=path,
         log_format=log_format,
+    )
+
+
+def stdout_access_log(line: str) -> Config:
+    """Return an access logger of one `line` a request on Envoy's standard output, in its command operators."""
+    return named(
+        "envoy.access_loggers.stdout",
+        "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+        log_format={"text_format_source": {"inline_string": line + "\n"}},
     )
 
 

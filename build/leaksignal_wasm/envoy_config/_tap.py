@@ -39,5 +39,6 @@ def http_tap(
     return named(
         "envoy.filters.http.tap",
         "envoy.extensions.filters.http.tap.v3.Tap",
+        record_headers_received_time=True,  # told by buffered traces only
         common_config={"static_config": {"match": {"any_match": True}, "output_config": output}},
     )
