@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent import futures
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 import pytest
@@ -86,12 +86,24 @@ def grpc_port() -> Iterator[int]:
     server.stop(None).wait()
 
 
-def probe_plugin(module: Path, mode: str, **settings: object) -> WasmPlugin:
-    return WasmPlugin(module, name=f"probe-{mode}", configuration={"failure_mode": mode, **settings})
+class ProbePlugin(Protocol):
+    def __call__(self, mode: str, **settings: object) -> WasmPlugin: ...
 
 
 @pytest.fixture(scope="session")
-def envoy(probe_module: Path, _server: HttpUpstream, grpc_port: int) -> Iterator[EnvoyProcess]:
+def probe_plugin(probe_module: Path) -> ProbePlugin:
+    """Makes the plugin's part of a configuration."""
+
+    def make(mode: str, **settings: object) -> WasmPlugin:
+        return WasmPlugin(
+            probe_module, name=f"probe-{mode}", configuration={"failure_mode": mode, **settings}
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def envoy(probe_plugin: ProbePlugin, _server: HttpUpstream, grpc_port: int) -> Iterator[EnvoyProcess]:
     """Listeners `closed` and `open`, by failure mode, to the HTTP/1.1 server; `grpc` to the gRPC server."""
     config = bootstrap(
         listeners=[
@@ -99,14 +111,14 @@ def envoy(probe_module: Path, _server: HttpUpstream, grpc_port: int) -> Iterator
                 http_listener(
                     mode,
                     routes=[route("http")],
-                    filters=[http_wasm_filter(probe_plugin(probe_module, mode))],
+                    filters=[http_wasm_filter(probe_plugin(mode))],
                 )
                 for mode in ("closed", "open")
             ),
             http_listener(
                 "grpc",
                 routes=[route("grpc", timeout=0)],
-                filters=[http_wasm_filter(probe_plugin(probe_module, "closed"))],
+                filters=[http_wasm_filter(probe_plugin("closed"))],
             ),
         ],
         clusters=[

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from integration.conftest import probe_plugin
 
 from leaksignal_wasm.envoy import EnvoyProcess
 from leaksignal_wasm.envoy.testing import HttpUpstream, request
@@ -22,7 +21,10 @@ from leaksignal_wasm.envoy_config import (
 from leaksignal_wasm.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    ProbePlugin = Callable[..., WasmPlugin]
 
 
 def listener(name: str, plugin: WasmPlugin) -> Config:
@@ -30,10 +32,10 @@ def listener(name: str, plugin: WasmPlugin) -> Config:
 
 
 def test_two_workers_serve_and_a_new_configuration_takes_over(
-    probe_module: Path, upstream: HttpUpstream
+    probe_plugin: ProbePlugin, upstream: HttpUpstream
 ) -> None:
     config = bootstrap(
-        listeners=[listener("main", probe_plugin(probe_module, "closed", generation="1", tick=0.1))],
+        listeners=[listener("main", probe_plugin("closed", generation="1", tick=0.1))],
         clusters=[cluster("http", "127.0.0.1", upstream.port)],
     )
     with EnvoyProcess(config, concurrency=2, reloadable=True) as envoy:
@@ -42,14 +44,14 @@ def test_two_workers_serve_and_a_new_configuration_takes_over(
         assert {received.headers["x-generation"] for received in upstream.requests} == {"1"}
         envoy.wait_for_log("tick")
 
-        envoy.reload([listener("main", probe_plugin(probe_module, "closed", generation="2"))])
+        envoy.reload([listener("main", probe_plugin("closed", generation="2"))])
         upstream.reset()
         for _ in range(20):
             assert request(envoy, listener="main").status == 200
         assert {received.headers["x-generation"] for received in upstream.requests} == {"2"}
 
         with pytest.raises(UserError, match="rejected"):
-            envoy.reload([listener("main", probe_plugin(probe_module, "closed", refuse=True))])
+            envoy.reload([listener("main", probe_plugin("closed", refuse=True))])
         upstream.reset()
         assert request(envoy, listener="main").status == 200
         assert upstream.requests[-1].headers["x-generation"] == "2"
