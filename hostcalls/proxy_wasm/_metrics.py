@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from typing import ClassVar
 
 
+def metric_id(kind: int, name: str) -> int:
+    """The id of a metric in this VM, defined if it is not yet."""
+    context = phase.context
+    dispatcher = None if context is None else context.plugin._dispatcher
+    if dispatcher is None:
+        return host.define_metric(kind, name.encode())
+    known = dispatcher.metric_ids.get((kind, name))
+    if known is None:
+        known = dispatcher.metric_ids[kind, name] = host.define_metric(kind, name.encode())
+    return known
+
+
 class _Metric:
     __slots__ = ("_id", "_vm", "name")
 
@@ -29,7 +41,7 @@ class _Metric:
     def define(self) -> int:
         """Define the metric in the host now, so that it shows before its first use; gives its id."""
         if self._id < 0 or self._vm is not phase.vm:
-            self._id = host.define_metric(self._type, self.name.encode())
+            self._id = metric_id(self._type, self.name)
             self._vm = phase.vm
         return self._id
 

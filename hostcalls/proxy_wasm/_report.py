@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from proxy_wasm._abi import host
 from proxy_wasm._errors import ProxyWasmError
+from proxy_wasm._metrics import metric_id
 from proxy_wasm._types import LogLevel, MetricType
 
 TYPE_CHECKING = False
@@ -102,11 +103,5 @@ def report(
 
 
 def _count(plugin: PluginContext) -> None:
-    dispatcher = plugin._dispatcher
-    if dispatcher is None:
-        return
     name = f"{EXCEPTIONS_METRIC}.{plugin.name}" if plugin.name else EXCEPTIONS_METRIC
-    metric = dispatcher.error_metrics.get(name)
-    if metric is None:
-        metric = dispatcher.error_metrics[name] = host.define_metric(_COUNTER, name.encode())
-    host.increment_metric(metric, 1)
+    host.increment_metric(metric_id(_COUNTER, name), 1)

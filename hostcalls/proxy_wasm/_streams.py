@@ -26,7 +26,8 @@ class Streams:
     """The contexts of one VM, and what runs in them."""
 
     def __init__(self) -> None:
-        self.error_metrics: dict[str, int] = {}
+        self.metric_ids: dict[tuple[int, str], int] = {}
+        """By type and name; ids are valid in this VM only."""
         self._contexts: dict[int, Context] = {}
         self._undecided: dict[int, PluginContext] = {}
         """Streams that may be HTTP or TCP; their first callback decides."""
