@@ -75,6 +75,9 @@ struct Call {
     return range.resolve(subject, pos, endpos) ? kGo : kNothing;
   }
 
+  // What lies before endpos: to a pattern the text ends there, also for $ and \b.
+  re2::StringPiece text() const { return re2::StringPiece(subject.text().data(), range.end); }
+
   // `endpos` as a match reports it.
   Py_ssize_t reported_end(const Cursor& from) const {
     Cursor cursor = from;
@@ -91,7 +94,7 @@ PyObject* find_one(PyObject* self, const char* function, re2::RE2::Anchor anchor
   Pattern* pattern = self_of(self);
   Submatches found;
   found.resize(pattern->groups + 1);
-  if (!pattern->re->Match(call.subject.text(), call.range.begin, call.range.end, anchor, found.data(), found.count())) {
+  if (!pattern->re->Match(call.text(), call.range.begin, call.range.end, anchor, found.data(), found.count())) {
     Py_RETURN_NONE;
   }
   Cursor cursor{call.range.begin, call.pos};
@@ -115,8 +118,8 @@ PyObject* pattern_contains(PyObject* self, PyObject* const* arguments, Py_ssize_
   const Call::Result result = call.open(self, "contains", true, arguments, positional, keywords);
   if (result == Call::kFailed) return nullptr;
   return PyBool_FromLong(result == Call::kGo &&
-                         self_of(self)->re->Match(call.subject.text(), call.range.begin, call.range.end,
-                                                  re2::RE2::UNANCHORED, nullptr, 0));
+                         self_of(self)->re->Match(call.text(), call.range.begin, call.range.end, re2::RE2::UNANCHORED,
+                                                  nullptr, 0));
 }
 
 PyObject* pattern_count(PyObject* self, PyObject* const* arguments, Py_ssize_t positional, PyObject* keywords) {
