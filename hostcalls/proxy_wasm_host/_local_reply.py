@@ -10,8 +10,8 @@ from proxy_wasm_host._headers import HeaderMap
 if TYPE_CHECKING:
     from proxy_wasm_host._pairs import Pairs
 
-_UNKNOWN: Final = 2
-_HTTP_TO_GRPC: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+GRPC_UNKNOWN: Final = 2
+HTTP_TO_GRPC: Final = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def prepare(answer: LocalResponse, request: HeaderMap | None, *, joining: bool) 
         if not headers.first(b"grpc-status"):
             status = answer.grpc_status
             if status is None:
-                status = _HTTP_TO_GRPC.get(answer.status, _UNKNOWN)
+                status = HTTP_TO_GRPC.get(answer.status, GRPC_UNKNOWN)
             headers.replace(b"grpc-status", str(status).encode())
         if body and headers.first(b"grpc-message") is None:
             headers.replace(b"grpc-message", _percent(body))

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from proxy_wasm_host._abi import MapType, Status
 from proxy_wasm_host._context import StreamContext
 from proxy_wasm_host._http import HttpStream
+from proxy_wasm_host._local_reply import GRPC_UNKNOWN, HTTP_TO_GRPC
 from proxy_wasm_host._pairs import serialise
+from proxy_wasm_host._tcp import TcpStream
 from proxy_wasm_host.errors import HostCallFailed
 
 if TYPE_CHECKING:
@@ -82,14 +84,15 @@ def _child(value: PropertyValue | None, name: str) -> PropertyValue | None:
 
 
 def _plugin_property(vm: Vm, context: Context, names: list[str]) -> PropertyValue | None:
-    if len(names) > 1:
-        return None
-    plugin = context.plugin
-    if names[0] == "plugin_vm_id":
+    dotted = ".".join(names)
+    if dotted.startswith("xds.node"):
+        return _FIXED.get(dotted)
+    if dotted == "plugin_vm_id":
         return vm.vm_id
-    if plugin is None:
-        return None
-    return {"plugin_name": plugin.name, "plugin_root_id": plugin.root_id}.get(names[0])
+    plugin = context.plugin
+    return (
+        None if plugin is None else {"plugin_name": plugin.name, "plugin_root_id": plugin.root_id}.get(dotted)
+    )
 
 
 def _stream_property(vm: Vm, context: StreamContext, path: bytes, names: list[str]) -> PropertyValue | None:
@@ -103,7 +106,12 @@ def _stream_property(vm: Vm, context: StreamContext, path: bytes, names: list[st
         return stream.connection_id
     if dotted in _FIXED:
         return _FIXED[dotted]
-    return _http_property(stream, names) if isinstance(stream, HttpStream) else None
+    if names in (["request"], ["response"]):
+        # Envoy can't list these.
+        raise HostCallFailed(Status.SERIALIZATION_FAILURE)
+    if isinstance(stream, HttpStream):
+        return _http_property(stream, names)
+    return _tcp_property(stream, dotted) if isinstance(stream, TcpStream) else None
 
 
 _FIXED: dict[str, PropertyValue] = {
@@ -111,27 +119,61 @@ _FIXED: dict[str, PropertyValue] = {
     "source.port": 50000,
     "destination.address": "127.0.0.1:10000",
     "destination.port": 10000,
-    "xds.cluster_name": "upstream",
-    "xds.route_name": "",
     "xds.listener_direction": 0,
     "connection.mtls": False,
     "connection.requested_server_name": "",
-    "cluster_name": "upstream",
-    "route_name": "",
-    "listener_direction": 0,
-    "node.id": "",
-    "node.cluster": "",
+    "xds.node": b"",
+    "xds.node.id": "",
+    "xds.node.cluster": "",
+    "xds.filter_chain_name": "",
+    "metadata": b"",
 }
 
 
 def _http_property(stream: HttpStream, names: list[str]) -> PropertyValue | None:
-    if names in (["request"], ["response"]):
-        # Envoy can't list these.
-        raise HostCallFailed(Status.SERIALIZATION_FAILURE)
     if len(names) >= 2 and names[1] in ("headers", "trailers"):  # noqa: PLR2004 -- group and member
         return _field(stream, names)
     reader = _READERS.get(".".join(names))
     return None if reader is None else reader(stream)
+
+
+def _tcp_property(stream: TcpStream, dotted: str) -> PropertyValue | None:
+    if dotted in ("request.size", "request.total_size"):
+        return stream.received[0]
+    if dotted in ("response.size", "response.total_size"):
+        return stream.received[1]
+    # Envoy connects to the upstream before it reads from the client.
+    of_upstream = dotted in (
+        "upstream.address",
+        "upstream.port",
+        "upstream.local_address",
+        "xds.cluster_name",
+    )
+    if of_upstream and not stream.offered:
+        return None
+    return stream.started_at if dotted == "request.time" else _TCP_FIXED.get(dotted)
+
+
+_TCP_FIXED: dict[str, PropertyValue] = {
+    "request.headers": serialise([]),
+    "request.headers_bytes": 0,
+    "response.headers": serialise([]),
+    "response.headers_bytes": 0,
+    "response.flags": 0,
+    "upstream.address": "127.0.0.1:8080",
+    "upstream.port": 8080,
+    "upstream.local_address": "127.0.0.1:40000",
+    "upstream.transport_failure_reason": "",
+    "xds.cluster_name": "upstream",
+}
+
+
+def _map(stream: HttpStream, kind: MapType) -> HeaderMap | None:
+    """Return a map as far as properties see it: in Envoy only while the guest can reach it, or in the log."""
+    if not stream.host.quirks:
+        return stream.map_of(kind)
+    context = stream.context
+    return (context.maps if context.log_maps is None else context.log_maps)[kind]
 
 
 def _field(stream: HttpStream, names: list[str]) -> PropertyValue | None:
@@ -143,11 +185,9 @@ def _field(stream: HttpStream, names: list[str]) -> PropertyValue | None:
     kind = kinds.get((names[0], names[1]))
     if kind is None:
         return None
-    headers = stream.map_of(kind)
+    headers = _map(stream, kind)
     if len(names) == 2:  # noqa: PLR2004 -- the whole map
-        if stream.host.quirks:
-            raise HostCallFailed(Status.SERIALIZATION_FAILURE)
-        return None if headers is None else serialise(headers.pairs())
+        return serialise([] if headers is None else headers.pairs())
     return None if headers is None else _joined(headers, names[2])
 
 
@@ -158,7 +198,7 @@ def _joined(headers: HeaderMap, name: str) -> bytes | None:
 
 def _request(name: str) -> Callable[[HttpStream], PropertyValue | None]:
     def read(stream: HttpStream) -> PropertyValue | None:
-        headers = stream.map_of(MapType.HTTP_REQUEST_HEADERS)
+        headers = _map(stream, MapType.HTTP_REQUEST_HEADERS)
         return None if headers is None else headers.first(name.encode())
 
     return read
@@ -166,7 +206,7 @@ def _request(name: str) -> Callable[[HttpStream], PropertyValue | None]:
 
 def _path_part(*, query: bool) -> Callable[[HttpStream], PropertyValue | None]:
     def read(stream: HttpStream) -> PropertyValue | None:
-        headers = stream.map_of(MapType.HTTP_REQUEST_HEADERS)
+        headers = _map(stream, MapType.HTTP_REQUEST_HEADERS)
         path = None if headers is None else headers.first(b":path")
         if path is None:
             return None
@@ -178,7 +218,7 @@ def _path_part(*, query: bool) -> Callable[[HttpStream], PropertyValue | None]:
 
 def _size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
     def read(stream: HttpStream) -> PropertyValue | None:
-        headers = stream.map_of(MapType.HTTP_RESPONSE_HEADERS if side else MapType.HTTP_REQUEST_HEADERS)
+        headers = _map(stream, MapType.HTTP_RESPONSE_HEADERS if side else MapType.HTTP_REQUEST_HEADERS)
         length = None if side or headers is None else headers.first(b"content-length")
         return int(length) if length is not None and length.isdigit() else _body_bytes(stream, side)
 
@@ -192,7 +232,7 @@ def _body_bytes(stream: HttpStream, side: int) -> int:
 
 def _headers_bytes(kind: MapType) -> Callable[[HttpStream], PropertyValue | None]:
     def read(stream: HttpStream) -> PropertyValue | None:
-        headers = stream.map_of(kind)
+        headers = _map(stream, kind)
         return 0 if headers is None else headers.byte_size()
 
     return read
@@ -205,7 +245,7 @@ def _total_size(side: int) -> Callable[[HttpStream], PropertyValue | None]:
             if side
             else (MapType.HTTP_REQUEST_HEADERS,)
         )
-        present = [headers for kind in maps if (headers := stream.map_of(kind)) is not None]
+        present = [headers for kind in maps if (headers := _map(stream, kind)) is not None]
         return _body_bytes(stream, side) + sum(headers.byte_size() for headers in present)
 
     return read
@@ -220,11 +260,12 @@ def _response_code(stream: HttpStream) -> PropertyValue | None:
 
 def _grpc_status(stream: HttpStream) -> PropertyValue | None:
     for kind in (MapType.HTTP_RESPONSE_TRAILERS, MapType.HTTP_RESPONSE_HEADERS):
-        headers = stream.map_of(kind)
+        headers = _map(stream, kind)
         value = None if headers is None else headers.first(b"grpc-status")
         if value is not None and value.isdigit():
             return int(value)
-    return None
+    code = _response_code(stream)
+    return HTTP_TO_GRPC.get(code, GRPC_UNKNOWN) if isinstance(code, int) else None
 
 
 def _code_details(stream: HttpStream) -> PropertyValue | None:
@@ -257,8 +298,13 @@ _READERS: dict[str, Callable[[HttpStream], PropertyValue | None]] = {
     "response.headers_bytes": _headers_bytes(MapType.HTTP_RESPONSE_HEADERS),
     "request.size": _size(0),
     "request.total_size": _total_size(0),
+    "xds.cluster_name": lambda _stream: "upstream",
+    "xds.route_name": lambda _stream: "",
+    "xds.virtual_host_name": lambda _stream: "",
     "upstream.address": _of_upstream("127.0.0.1:8080"),
     "upstream.port": _of_upstream(8080),
+    "upstream.local_address": lambda stream: None if stream.upstream_status is None else "127.0.0.1:40000",
+    "upstream.transport_failure_reason": _of_upstream(""),
     "response.code": _response_code,
     "response.code_details": _code_details,
     "response.flags": lambda _stream: 0,

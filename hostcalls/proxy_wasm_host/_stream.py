@@ -158,7 +158,9 @@ class Stream:
         return self.vm.run(self.context, callback, self.context.id)
 
     def _log(self) -> None:
-        self.context.log_maps = self.logged()
+        # In Envoy a connection has no log phase of its own.
+        if self.is_http or not self.host.quirks:
+            self.context.log_maps = self.logged()
         try:
             self._run("proxy_on_log")
         finally:

@@ -44,6 +44,10 @@ class TcpStream(Stream):
         self.downstream = Bytes()
         self.reset: str | None = None
         self.connected = False
+        self.received = [0, 0]
+        """Bytes that came in from the client and from the upstream."""
+        self.offered = False
+        """Whether the filter has seen anything but the new connection."""
         self._paused_at_start = False
         self._held = (Body(strict=not self.host.quirks), Body(strict=not self.host.quirks))
         self._ended = [False, False]
@@ -67,6 +71,7 @@ class TcpStream(Stream):
     def downstream_data(self, data: bytes, end_of_stream: bool = False) -> Bytes:
         """Let the client send; return what the upstream has got so far."""
         self._prepare(0)
+        self.received[0] += len(data)
         self._held[0].append(bytes(data))
         self._ended[0] = end_of_stream
         # Envoy's pause of a new connection holds no data back.
@@ -78,6 +83,7 @@ class TcpStream(Stream):
     def upstream_data(self, data: bytes, end_of_stream: bool = False) -> Bytes:
         """Let the upstream send; return what the client has got so far."""
         self._prepare(1)
+        self.received[1] += len(data)
         self._held[1].append(bytes(data))
         self._ended[1] = end_of_stream
         self._offer(1)
@@ -109,6 +115,7 @@ class TcpStream(Stream):
     def _offer(self, side: int) -> None:
         if self.reset is not None:
             return
+        self.offered = True
         body, end = self._held[side], self._ended[side]
         sink = self.downstream if side else self.upstream
         context = self.context

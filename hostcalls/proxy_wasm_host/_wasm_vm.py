@@ -88,7 +88,7 @@ class WasmVm(Vm):
             instance = wasmtime.Instance(store, self.module.compiled, externs)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
             raise self._instantiation_failed(error) from None
-        exports = instance.exports(store)
+        self._exports = exports = instance.exports(store)
         memory = exports["memory"]
         if not isinstance(memory, wasmtime.Memory):
             raise ProxyWasmHostError('the export "memory" is no memory', where=self.module.name)
@@ -193,6 +193,13 @@ class WasmVm(Vm):
                 self._running -= 1
 
         return run
+
+    def export(self, name: str) -> Callable[..., int]:
+        """Return any exported function, for tests of modules with functions of their own; i32 and i64 only."""
+        func = self._exports[name]
+        if not isinstance(func, wasmtime.Func):
+            raise ProxyWasmHostError(f"the export {name!r} is no function", where=self.module.name)
+        return self._runner(name, Guest(self._context, func, self.module.signatures[name], self._raised))
 
     def _allocate(self, size: int) -> int:
         """Ask the module for memory, in the middle of a host call."""
