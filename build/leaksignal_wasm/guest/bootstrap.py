@@ -100,6 +100,27 @@ class _Absent:
         )
 
 
+def _failure(error: BaseException) -> dict[str, str | list[str]]:
+    return {
+        "bases": [base.__name__ for base in type(error).__mro__],
+        "missing": str(getattr(error, "name", None) or ""),
+        "message": str(error),
+        "traceback": _traceback(error),
+    }
+
+
+def _bare(error: BaseException) -> str:
+    """Name the places of a traceback with next to no memory."""
+    lines = ["Traceback (most recent call last):"]
+    frame = error.__traceback__
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        if not code.co_filename.startswith(_HIDDEN):
+            lines.append(f'  File "{code.co_filename}", line {frame.tb_lineno}, in {code.co_name}')
+        frame = frame.tb_next
+    return "\n".join([*lines, type(error).__name__])
+
+
 def _traceback(error: BaseException) -> str:
     """Format as Python does, with source lines, without the frames of the build and of importlib."""
     import traceback
@@ -170,6 +191,7 @@ def _forget(name: str) -> None:
 
 def main(module: str, class_name: str | None, data: list[str]) -> None:
     """Import the filter, build its dispatcher and hand its callbacks to C; report how that went."""
+    failure: "dict[str, str | list[str]] | None" = None
     sys.path[:] = []
     sys.meta_path[:] = [x for x in sys.meta_path if getattr(x, "__name__", "") != "PathFinder"]
     sys.meta_path.append(_Finder)
@@ -199,14 +221,13 @@ def main(module: str, class_name: str | None, data: list[str]) -> None:
         callbacks = _dispatch.Dispatcher(plugin).callbacks
         _proxy_wasm.set_callbacks(callbacks)
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are a filter's errors, too
-        _report(
-            "failed",
-            bases=[base.__name__ for base in type(error).__mro__],
-            missing=getattr(error, "name", None) or "",
-            message=str(error),
-            traceback=_traceback(error),
-        )
+        try:
+            failure = _failure(error)
+        except MemoryError:
+            failure = {"bases": ["MemoryError"], "missing": "", "message": "", "traceback": _bare(error)}
     else:
         builtin = [name for name in sys.builtin_module_names if name in sys.modules]
         _report("done", plugin=plugin.__qualname__, callbacks=list(callbacks), builtin=builtin)
+    if failure is not None:  # out here the exception is gone, and with it whatever filled the memory
+        _report("failed", **failure)
     sys.meta_path[-1] = _Absent
