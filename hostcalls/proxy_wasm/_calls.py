@@ -27,7 +27,9 @@ _CALL_HEADERS = int(MapType.HTTP_CALL_RESPONSE_HEADERS)
 _CALL_TRAILERS = int(MapType.HTTP_CALL_RESPONSE_TRAILERS)
 _INITIAL_METADATA = int(MapType.GRPC_CALL_INITIAL_METADATA)
 _TRAILING_METADATA = int(MapType.GRPC_CALL_TRAILING_METADATA)
-_OK = 0
+_OK, _CANCELLED, _INTERNAL = 0, 1, 13
+"""gRPC status codes."""
+_ABANDONED = "the stream that made it has ended"
 
 
 def milliseconds(seconds: float) -> int:
@@ -82,6 +84,9 @@ class HttpCall(Pending):
     def _abandon(self) -> None:
         """The context has ended; the ABI has no way to cancel, so the answer will be ignored."""
         self._forget()
+        if self._waiters:
+            what = f"HTTP call to {self._cluster.decode('utf-8', 'replace')!r}"
+            self._settle(None, HttpCallFailedError(what, 0, _ABANDONED))
         self._done = True
 
     def _receive(self, num_headers: int, body_size: int, num_trailers: int) -> object:
@@ -133,6 +138,8 @@ class _Grpc(Pending):
     def _abandon(self) -> None:
         """The context has ended."""
         self._forget()
+        if self._waiters:
+            self._settle(None, self._failure(_CANCELLED, _ABANDONED))
         self._done = True
         host.grpc_cancel(self.call_id)
 
@@ -180,7 +187,7 @@ class GrpcCall(_Grpc):
         if not self._done:
             self._forget()
             host.grpc_cancel(self.call_id)
-            self._settle(None, self._failure(1, "cancelled"))
+            self._settle(None, self._failure(_CANCELLED, "cancelled"))
 
     def _on_initial_metadata(self) -> object:
         self._initial_metadata = Headers(host.get_header_map_pairs(_INITIAL_METADATA))
@@ -195,7 +202,7 @@ class GrpcCall(_Grpc):
 
     def _on_close(self, status: int) -> object:
         if status == _OK:
-            return self._finish(None, self._failure(13, "closed without a message"))
+            return self._finish(None, self._failure(_INTERNAL, "closed without a message"))
         return self._finish(None, self._failure(status, host.get_status()[1].decode("utf-8", "replace")))
 
     def _finish(self, response: GrpcResponse | None, error: GrpcCallFailedError | None) -> object:
@@ -269,7 +276,7 @@ class GrpcStream(_Grpc):
         if not self._done:
             self._forget()
             host.grpc_cancel(self.call_id)
-            self._close(1, "cancelled")
+            self._close(_CANCELLED, "cancelled")
 
     async def receive(self) -> bytes | None:
         """The next message; ``None`` after the last one.

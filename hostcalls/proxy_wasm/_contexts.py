@@ -280,15 +280,16 @@ class StreamContext(Context):
         """For files with a stream class only; :meth:`PluginContext.prepare`."""
 
     def __new__(cls, *_args: Any, **_options: Any) -> Self:
-        self = super().__new__(cls)
-        creating = phase.creating
+        self = object.__new__(cls)
         self._state = 0
-        self._calls = None
-        self._tasks = None
-        if creating is not None and creating[1] is not None:
-            self.context_id, self.plugin = creating[0], creating[1]
-        else:
+        self._calls = self._tasks = None
+        creating = phase.creating
+        if creating is None:
             self.context_id = 0
+        else:
+            self.context_id, plugin = creating
+            if plugin is not None:
+                self.plugin = plugin
         return self
 
     def _continue(self, direction: int) -> None:

@@ -114,7 +114,7 @@ class Dispatcher(Streams):
         context = self._contexts.get(context_id) or self._failed_context(context_id)
         if context is None:
             return 1
-        if not isinstance(context, PluginContext):
+        if (context._tasks or context._calls) and not isinstance(context, PluginContext):
             self._end_work(context)
         return 0 if self._call(context, "on_done", context.on_done) is False else 1
 
@@ -125,7 +125,7 @@ class Dispatcher(Streams):
             context = self._create(context_id, self._undecided.pop(context_id), self._make_http)
         if context is None:
             return
-        if not isinstance(context, PluginContext):
+        if (context._tasks or context._calls) and not isinstance(context, PluginContext):
             self._end_work(context)
         self._call(context, "on_log", context.on_log)
 
@@ -136,7 +136,8 @@ class Dispatcher(Streams):
             ended = self._ended.pop(context_id, None)
             context = None if ended is None else ended.context
         if context is not None:
-            self._end_work(context)
+            if context._tasks or context._calls:
+                self._end_work(context)
             if type(context).on_delete is not Context.on_delete:
                 self._call(context, "on_delete", context.on_delete)
         phase.context = phase.effective = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy_wasm._abi import host
 from proxy_wasm._callbacks import DOWNSTREAM, REQUEST, RESPONSE, TCP_CALLBACKS, TCP_CLOSE_CALLBACKS, UPSTREAM
-from proxy_wasm._contexts import ANSWERED, BUSY, PAUSED, REPLACED, Context
+from proxy_wasm._contexts import ANSWERED, BUSY, CLOSED, PAUSED, REPLACED, Context
 from proxy_wasm._errors import UnimplementedError
 from proxy_wasm._types import Action, FailureMode
 
@@ -26,6 +26,15 @@ class Ended:
 
     def answer(self, direction: int) -> int:
         return self.response if direction in {RESPONSE, UPSTREAM} else self.request
+
+
+def is_over(state: int, direction: int) -> bool:
+    """Whether a direction has nothing left to decide: it was answered, replaced or closed by the filter."""
+    return bool(
+        state & CLOSED
+        or (state & ANSWERED and direction == REQUEST)
+        or (state & REPLACED and direction == RESPONSE)
+    )
 
 
 def refuse(name: str) -> None:

@@ -12,9 +12,13 @@ from proxy_wasm._phase import phase
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
-    from typing import Any
+    from typing import Any, TypeVar, overload
 
     from proxy_wasm._contexts import Context
+
+    A = TypeVar("A")
+    B = TypeVar("B")
+    C = TypeVar("C")
 
 
 async def _nothing() -> None:
@@ -103,6 +107,7 @@ class Task(Pending):
         if self._done:
             return
         context = self.context
+        outer = phase.callback, phase.context
         phase.callback = self.callback
         phase.context = context
         if phase.effective is not context:
@@ -121,11 +126,13 @@ class Task(Pending):
                 waiting._waiters = [self]
             else:
                 waiting._waiters.append(self)
+        phase.callback, phase.context = outer
 
     def _end(self, value: object, error: BaseException | None) -> None:
         self._settle(value, error)
         if self.on_end is not None:
             self.on_end(self)
+            self._value = self._error = None  # an error's traceback leads back here
 
     def cancel(self) -> None:
         """End the coroutine where it waits: ``GeneratorExit`` is raised there, ``finally`` blocks run."""
@@ -143,7 +150,7 @@ def _foreign(waiting: object) -> str:
     )
 
 
-async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
+async def _gather(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
     """Wait for several call-outs, or coroutines that make them; the results in the order of the arguments.
 
     Calls are on their way from the moment they are made. Coroutines start here. A failure is raised when its
@@ -163,7 +170,24 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
                 task.step()
             else:
                 waits.append(awaitable)
-        return [await wait for wait in waits]
+        results = [await wait for wait in waits]
+        return tuple(results)
     finally:
         for task in started:
             task.cancel()
+
+
+if TYPE_CHECKING:
+
+    @overload
+    async def gather(first: Awaitable[A], second: Awaitable[B], /) -> tuple[A, B]: ...
+    @overload
+    async def gather(first: Awaitable[A], second: Awaitable[B], third: Awaitable[C], /) -> tuple[A, B, C]: ...
+    @overload
+    async def gather(*awaitables: Awaitable[Any]) -> tuple[Any, ...]: ...
+    async def gather(*awaitables: Awaitable[Any]) -> tuple[Any, ...]:
+        """Types only; see below."""
+        return awaitables
+else:
+    gather = _gather
+    gather.__name__ = gather.__qualname__ = "gather"

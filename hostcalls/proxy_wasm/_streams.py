@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from proxy_wasm._abi import host
 from proxy_wasm._callbacks import BODIES, HTTP_CALLBACKS, REQUEST, RESPONSE
-from proxy_wasm._contexts import ANSWERED, BUSY, CLOSED, PAUSED, REPLACED, Context, PluginContext
+from proxy_wasm._contexts import (
+    ANSWERED,
+    BUSY,
+    CLOSED,
+    PAUSED,
+    REPLACED,
+    Context,
+    PluginContext,
+    StreamContext,
+)
 from proxy_wasm._errors import ProxyWasmError
-from proxy_wasm._failure import CONTINUE, PAUSE, Ended, consequence, refuse, release
+from proxy_wasm._failure import CONTINUE, PAUSE, Ended, consequence, is_over, refuse, release
 from proxy_wasm._http import HttpContext
 from proxy_wasm._pending import COROUTINE, Task
 from proxy_wasm._phase import phase
@@ -99,11 +108,7 @@ class Streams:
             if context is None:
                 return self._answer_ended(context_id, name, direction)
         state = context._state
-        if (
-            state & CLOSED
-            or (state & ANSWERED and direction == REQUEST)
-            or (state & REPLACED and direction == RESPONSE)
-        ):
+        if is_over(state, direction):
             return PAUSE
         if state & BUSY << direction:
             self._defer(context, direction, name, arguments)
@@ -129,11 +134,7 @@ class Streams:
             result = task.result()
         action = _action(name, result)
         state = context._state
-        if (
-            state & CLOSED
-            or (state & ANSWERED and direction == REQUEST)
-            or (state & REPLACED and direction == RESPONSE)
-        ):
+        if is_over(state, direction):
             return PAUSE
         if action:
             context._state = state | PAUSED << direction
@@ -176,6 +177,10 @@ class Streams:
         context, direction = task.context, task.direction
         if context._tasks is not None and task in context._tasks:
             context._tasks.remove(task)
+        if task._error is not None:
+            # Not raised again: its traceback would lead through this frame and back to the task.
+            self._fail(context, task.callback, task._error, None, direction)
+            return
         try:
             result = task.result()
             if direction is None:
@@ -183,7 +188,9 @@ class Streams:
             context._state &= ~(BUSY << direction)
             action = self._settle(context, direction, task.callback, result)
             for name, arguments in task.deferred.items():
-                if context._state & (CLOSED | BUSY << direction):
+                if is_over(context._state, direction):
+                    return
+                if context._state & BUSY << direction:
                     self._defer(context, direction, name, arguments)
                     continue
                 action = self._deliver(context, direction, name, arguments)
@@ -210,10 +217,12 @@ class Streams:
         phase.callback = "create"
         phase.context, phase.effective = plugin, None
         phase.creating = (context_id, plugin)
-        context: Context | None = None
+        context: Context | None
         try:
-            context = self._contexts[context_id] = make(plugin)
+            context = make(plugin)
+            self._contexts[context_id] = _fresh(context, context_id)
         except (Exception, SystemExit) as error:
+            context = None
             self._ended[context_id] = Ended(None, plugin.failure_mode)
             report(plugin, None, f"making context {context_id}", error, consequence(plugin.failure_mode))
         phase.callback = phase.creating = None
@@ -236,7 +245,7 @@ class Streams:
         tasks, context._tasks = context._tasks, None
         for task in tasks or ():
             phase.callback = task.callback
-            phase.context = phase.effective = context
+            phase.context = context
             try:
                 task.cancel()
             except (Exception, SystemExit) as error:
@@ -248,6 +257,10 @@ class Streams:
             except ProxyWasmError:
                 continue  # the host has dropped it already, which is what we want
         phase.callback = None
+        try:
+            context.make_effective()  # again, if other streams waited for these calls
+        except ProxyWasmError:
+            phase.effective = None
 
     # Failures
 
@@ -311,6 +324,12 @@ class Streams:
                 ended.response = CONTINUE
             return PAUSE
         return ended.answer(direction)
+
+
+def _fresh(context: Context, context_id: int) -> Context:
+    if not isinstance(context, StreamContext) or context.context_id != context_id:
+        raise TypeError(f"{context!r}: create_http_context and create_tcp_context must make a new context")
+    return context
 
 
 def _action(name: str, result: object) -> int:

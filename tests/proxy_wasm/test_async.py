@@ -460,3 +460,72 @@ def test_tcp_streams_wait_too() -> None:
     vm.call("on_new_connection", 3)
     vm.answer_http(102, status=403)
     assert vm.host.calls("close_stream", "continue_stream")[1:] == [("close_stream", 2)]
+
+
+def test_whoever_waits_for_a_call_of_a_stream_that_ends_is_told() -> None:
+    calls: list[Any] = []
+
+    class Following(HttpContext):
+        async def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            if not calls:
+                calls.append(self.http_call("a"))
+            try:
+                await calls[0]
+            except HttpCallFailedError as error:
+                self.request_headers["x-error"] = str(error)
+
+        def on_done(self) -> None:
+            self.properties.get("x")
+
+    vm = http_vm(Following)
+    vm.stream(3)
+    for stream in (STREAM, 3):
+        vm.call("on_request_headers", stream, 1, True)
+    vm.host.did.clear()
+    vm.call("on_done", STREAM)
+    assert vm.host.maps[0] == [
+        (b"x-error", b"HTTP call to 'a' failed with status 0: the stream that made it has ended")
+    ]
+    assert vm.host.did == [
+        ("set_effective_context", 3),
+        ("continue_stream", 0),
+        ("set_effective_context", STREAM),
+    ]
+    assert vm.errors == []
+
+
+def test_what_was_held_back_does_not_come_after_an_answer() -> None:
+    class Denying(HttpContext):
+        async def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            await self.http_call("a")
+            self.send_response(403)
+
+        def on_request_body(self, body_size: int, end_of_stream: bool) -> None:
+            raise AssertionError("not after the answer")
+
+    vm = http_vm(Denying)
+    vm.host.buffers[0] = b"x"
+    vm.call("on_request_headers", STREAM, 1, False)
+    vm.call("on_request_body", STREAM, 1, True)
+    vm.answer_http(101)
+    assert vm.errors == []
+    assert vm.host.calls("continue_stream") == []
+
+
+def test_finished_work_leaves_no_cycles() -> None:
+    class Failing(HttpContext):
+        async def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            await self.http_call("a")
+            raise ValueError("boo")
+
+    vm = http_vm(Failing, failure_mode=FailureMode.OPEN)
+    vm.call("on_request_headers", STREAM, 1, True)
+    gc.collect()
+    gc.disable()
+    try:
+        seen = weakref.ref(vm.context()._tasks[0]._coroutine)
+        vm.answer_http(101)
+        vm.end()
+        assert seen() is None
+    finally:
+        gc.enable()

@@ -274,3 +274,26 @@ def test_the_failure_mode_may_come_from_the_configuration() -> None:
         vm.start(configuration)
         vm.stream()
         assert vm.call("on_request_headers", STREAM, 1, True) == action
+
+
+def test_a_stream_context_is_made_for_one_stream() -> None:
+    class Reusing(PluginContext):
+        one: HttpContext | None = None
+
+        def create_http_context(self) -> Any:
+            self.one = self.one or HttpContext()
+            return self.one
+
+    class Forgetful(PluginContext):
+        def create_http_context(self) -> Any: ...
+
+    vm = ScriptedVm(Reusing)
+    vm.start()
+    vm.stream(2)
+    assert vm.errors == []
+    vm.stream(3)
+    assert "HttpContext 2: create_http_context and create_tcp_context must make a new context" in vm.errors[0]
+    vm = ScriptedVm(Forgetful)
+    vm.start()
+    vm.stream()
+    assert "TypeError: None: create_http_context" in vm.errors[0]
