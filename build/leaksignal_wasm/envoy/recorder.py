@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from leaksignal_wasm.envoy._process import EnvoyProcess
 from leaksignal_wasm.envoy_config import TapFormat, http_tap, proxy
 from leaksignal_wasm.errors import UserError
-from proxy_wasm_host.capture import CaptureError, Exchange, Message, iter_capture
+from proxy_wasm_host.capture import CaptureError, Exchange, Message, NoRequestError, iter_capture
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -88,6 +88,8 @@ class Recorder:
         for file in self.stop():
             try:
                 recorded = list(iter_capture(file))
+            except NoRequestError:
+                continue  # TLS sent to a plain port, for instance: Envoy answers 400 by itself
             except CaptureError as error:
                 raise UserError(f"Envoy's tap file cannot be read: {error}") from error
             # The file's name is of no use to anybody later, and would be this machine's.

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from proxy_wasm_host.capture.errors import CaptureError
+from proxy_wasm_host.capture.errors import CaptureError, NoRequestError
 from proxy_wasm_host.capture.exchange import Exchange, Headers, Message
 from proxy_wasm_host.capture.files import iter_capture, load_capture, save_capture
 from proxy_wasm_host.capture.packed import PackedWriter
@@ -18,6 +18,7 @@ __all__ = [
     "Exchange",
     "Headers",
     "Message",
+    "NoRequestError",
     "PackedWriter",
     "iter_capture",
     "load_capture",

@@ -16,3 +16,7 @@ class CaptureError(ProxyWasmHostError):
 
     def __init__(self, what: str, *, where: str, remedy: str | None = None) -> None:
         super().__init__(what, where=where, remedy=remedy)
+
+
+class NoRequestError(CaptureError):
+    """Tap output without any request: what Envoy writes of a stream that it refused before it had headers."""

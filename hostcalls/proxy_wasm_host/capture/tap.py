@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, text_format
 from google.protobuf.message import DecodeError
 
-from proxy_wasm_host.capture.errors import CaptureError
+from proxy_wasm_host.capture.errors import CaptureError, NoRequestError
 from proxy_wasm_host.capture.exchange import Exchange, Headers, Message
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _exchanges(traces: Traces, name: str) -> Iterator[Exchange]:
                 "tap output of a transport socket, not of HTTP", where=name, remedy="use the HTTP tap filter"
             )
         if traces.http_buffered_trace or traces.http_streamed_trace_segment:
-            raise CaptureError("no trace in it has request headers", where=name)
+            raise NoRequestError("no trace in it has request headers", where=name)
         raise not_a_capture(name)
     return iter(found)
 
