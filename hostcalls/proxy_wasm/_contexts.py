@@ -12,7 +12,7 @@ from proxy_wasm._calls import milliseconds, start_grpc_call, start_grpc_stream, 
 from proxy_wasm._headers import to_text
 from proxy_wasm._phase import phase
 from proxy_wasm._properties import PROPERTIES, Properties
-from proxy_wasm._types import Action, FailureMode
+from proxy_wasm._types import Action, FailureMode, StreamType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,19 @@ REPLACED = 512
 """... in place of a response from upstream, which must not get out any more."""
 CLOSED = 1024
 """The stream was closed by the filter."""
+RELEASED = 4096
+"""Shifted by the direction: the filter has let it go on while a coroutine of it is still busy."""
+
+_REQUEST, _RESPONSE = int(StreamType.HTTP_REQUEST), int(StreamType.HTTP_RESPONSE)
+
+
+def is_over(state: int, direction: int) -> bool:
+    """Whether a direction has nothing left to decide: it was answered, replaced or closed by the filter."""
+    return bool(
+        state & CLOSED
+        or (state & ANSWERED and direction == _REQUEST)
+        or (state & REPLACED and direction == _RESPONSE)
+    )
 
 
 class Context:
@@ -293,9 +306,17 @@ class StreamContext(Context):
         return self
 
     def _continue(self, direction: int) -> None:
+        state = self._state
+        busy = state & BUSY << direction
+        if (
+            not (busy or state & PAUSED << direction)
+            or state & RELEASED << direction
+            or is_over(state, direction)
+        ):
+            return
         self.make_effective()
         host.continue_stream(direction)
-        self._state &= ~(PAUSED << direction)
+        self._state = state & ~(PAUSED << direction) | (RELEASED << direction if busy else 0)
 
     def _close(self, direction: int) -> None:
         self.make_effective()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy_wasm._abi import host
 from proxy_wasm._callbacks import DOWNSTREAM, REQUEST, RESPONSE, TCP_CALLBACKS, TCP_CLOSE_CALLBACKS, UPSTREAM
-from proxy_wasm._contexts import ANSWERED, BUSY, CLOSED, PAUSED, REPLACED, Context
+from proxy_wasm._contexts import BUSY, PAUSED, RELEASED, Context, is_over
 from proxy_wasm._errors import UnimplementedError
 from proxy_wasm._types import Action, FailureMode
 
@@ -28,15 +28,6 @@ class Ended:
         return self.response if direction in {RESPONSE, UPSTREAM} else self.request
 
 
-def is_over(state: int, direction: int) -> bool:
-    """Whether a direction has nothing left to decide: it was answered, replaced or closed by the filter."""
-    return bool(
-        state & CLOSED
-        or (state & ANSWERED and direction == REQUEST)
-        or (state & REPLACED and direction == RESPONSE)
-    )
-
-
 def refuse(name: str) -> None:
     """Failing closed.
 
@@ -53,12 +44,8 @@ def refuse(name: str) -> None:
 def release(state: int, direction: int | None, stalled: int | None, *, http: bool) -> None:
     """Failing open: whatever the filter holds goes on; ``direction`` does so by the callback's own answer."""
     for held in (REQUEST, RESPONSE) if http else (DOWNSTREAM, UPSTREAM):
-        answered = (state & ANSWERED and held == REQUEST) or (state & REPLACED and held == RESPONSE)
-        if (
-            held != direction
-            and not answered
-            and (held == stalled or state & (PAUSED << held | BUSY << held))
-        ):
+        waits = state & (PAUSED | BUSY) << held and not state & RELEASED << held
+        if held != direction and (waits or held == stalled) and not is_over(state, held):
             try:
                 host.continue_stream(held)
             except UnimplementedError:

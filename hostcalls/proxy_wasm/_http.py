@@ -124,11 +124,11 @@ class HttpContext(StreamContext):
         return bool(self._state & ANSWERED)
 
     def continue_request(self) -> None:
-        """Let a paused request go on."""
+        """Let a paused request go on; nothing happens if it is not paused."""
         self._continue(_REQUEST)
 
     def continue_response(self) -> None:
-        """Let a paused response go on."""
+        """Let a paused response go on; nothing happens if it is not paused."""
         self._continue(_RESPONSE)
 
     def close_request(self) -> None:

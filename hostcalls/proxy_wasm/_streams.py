@@ -9,13 +9,15 @@ from proxy_wasm._contexts import (
     BUSY,
     CLOSED,
     PAUSED,
+    RELEASED,
     REPLACED,
     Context,
     PluginContext,
     StreamContext,
+    is_over,
 )
 from proxy_wasm._errors import ProxyWasmError
-from proxy_wasm._failure import CONTINUE, PAUSE, Ended, consequence, is_over, refuse, release
+from proxy_wasm._failure import CONTINUE, PAUSE, Ended, consequence, refuse, release
 from proxy_wasm._http import HttpContext
 from proxy_wasm._pending import COROUTINE, Task
 from proxy_wasm._phase import phase
@@ -168,6 +170,7 @@ class Streams:
         for task in context._tasks or ():
             if task.direction == direction:
                 task.deferred[name] = arguments
+        context._state &= ~(RELEASED << direction)
 
     def _on_task_end(self, task: Task) -> None:
         """A coroutine that waited has ended.
@@ -194,7 +197,9 @@ class Streams:
                     self._defer(context, direction, name, arguments)
                     continue
                 action = self._deliver(context, direction, name, arguments)
-            if action == CONTINUE:
+            released = context._state & RELEASED << direction
+            context._state &= ~(RELEASED << direction)
+            if action == CONTINUE and not released:
                 context.make_effective()
                 host.continue_stream(direction)
         except (Exception, SystemExit) as error:

@@ -494,6 +494,30 @@ def test_whoever_waits_for_a_call_of_a_stream_that_ends_is_told() -> None:
     assert vm.errors == []
 
 
+def test_a_stream_that_was_let_go_on_early_does_not_go_on_twice() -> None:
+    class Early(HttpContext):
+        async def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            await self.http_call("a")
+            self.continue_request()
+            self.continue_request()
+            await self.http_call("report")
+
+        def on_request_body(self, body_size: int, end_of_stream: bool) -> None: ...
+
+    vm = http_vm(Early)
+    vm.host.buffers[0] = b"x"
+    for stream in (STREAM, 3):
+        vm.stream(stream)
+        vm.call("on_request_headers", stream, 1, False)
+    vm.answer_http(101)
+    vm.answer_http(103)
+    assert vm.host.calls("continue_stream") == [("continue_stream", 0)]
+    vm.answer_http(102)
+    assert vm.call("on_request_body", 3, 1, True) == 1
+    vm.answer_http(104)
+    assert vm.host.calls("continue_stream") == [("continue_stream", 0)] * 3
+
+
 def test_what_was_held_back_does_not_come_after_an_answer() -> None:
     class Denying(HttpContext):
         async def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:

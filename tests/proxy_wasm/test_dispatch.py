@@ -291,19 +291,34 @@ def test_a_tcp_stream() -> None:
     vm.call("on_upstream_connection_close", STREAM, 0)
     assert vm.context().closed == (PeerType.REMOTE, PeerType.UNKNOWN)
     with inside(vm, callback="on_downstream_data") as stream:
-        stream.continue_downstream()
         stream.close_upstream()
         stream.close_downstream()
+    assert vm.host.calls("close_stream") == [("close_stream", 3), ("close_stream", 2)]
+    vm.end()
+    assert set(vm.dispatcher._contexts) == {PLUGIN}
+
+
+def test_what_is_paused_goes_on_once_when_it_is_told() -> None:
+    class Holding(TcpContext):
+        def on_new_connection(self) -> Action:
+            return Action.PAUSE
+
+        def on_upstream_data(self, data_size: int, end_of_stream: bool) -> Action:
+            return Action.PAUSE
+
+    vm = tcp_vm(Holding)
+    with inside(vm) as stream:
+        stream.continue_downstream()
+    assert vm.host.calls("continue_stream") == []
+    vm.call("on_new_connection", STREAM)
+    vm.call("on_upstream_data", STREAM, 1, False)
+    with inside(vm) as stream:
+        stream.continue_downstream()
+        stream.continue_downstream()
         vm.host.refuse["continue_stream"] = 12
         with pytest.raises(UnimplementedError, match="do not pause it"):
             stream.continue_upstream()
-    assert vm.host.calls("continue_stream", "close_stream") == [
-        ("continue_stream", 2),
-        ("close_stream", 3),
-        ("close_stream", 2),
-    ]
-    vm.end()
-    assert set(vm.dispatcher._contexts) == {PLUGIN}
+    assert vm.host.calls("continue_stream") == [("continue_stream", 2)]
 
 
 def test_one_plugin_for_http_and_tcp_decides_at_the_first_callback() -> None:
