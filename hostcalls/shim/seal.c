@@ -4,8 +4,6 @@
 
 /* ---- no compiler at run time ---- */
 
-static PyObject *original_eval, *original_exec;
-
 static PyObject *refuse(const char *name) {
     return PyErr_Format(PyExc_RuntimeError,
                         "%s() of source text needs Python's compiler, which this module was built without; "
@@ -13,48 +11,54 @@ static PyObject *refuse(const char *name) {
                         name);
 }
 
-static bool is_code(PyObject *args) { return PyTuple_GET_SIZE(args) > 0 && PyCode_Check(PyTuple_GET_ITEM(args, 0)); }
+static bool is_code(PyObject *const *args, Py_ssize_t count) { return count > 0 && PyCode_Check(args[0]); }
 
-static PyObject *guarded_eval(PyObject *self, PyObject *args, PyObject *kwargs) {
-    UNUSED(self);
-    return is_code(args) ? PyObject_Call(original_eval, args, kwargs) : refuse("eval");
+static _PyCFunctionFast original_eval;
+static _PyCFunctionFastWithKeywords original_exec;
+
+static PyObject *guarded_eval(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+    return is_code(args, count) ? original_eval(self, args, count) : refuse("eval");
 }
 
-static PyObject *guarded_exec(PyObject *self, PyObject *args, PyObject *kwargs) {
-    UNUSED(self);
-    return is_code(args) ? PyObject_Call(original_exec, args, kwargs) : refuse("exec");
+static PyObject *guarded_exec(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    return is_code(args, count) ? original_exec(self, args, count, names) : refuse("exec");
 }
 
-static PyObject *guarded_compile(PyObject *self, PyObject *args, PyObject *kwargs) {
+static PyObject *guarded_compile(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
     UNUSED(self);
     UNUSED(args);
-    UNUSED(kwargs);
+    UNUSED(count);
+    UNUSED(names);
     return refuse("compile");
 }
 
-#define GUARD(name, function) {name, (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS, NULL}
-
-static PyMethodDef guards[] = {
-    GUARD("eval", guarded_eval),
-    GUARD("exec", guarded_exec),
-    GUARD("compile", guarded_compile),
-};
-
-bool compiler_seal(void) {
+/* The definition behind a built-in function: changing it reaches every reference that anybody took. */
+static PyMethodDef *definition(const char *name, int flags) {
     PyObject *builtins = PyImport_ImportModule("builtins");
-    if (!builtins) {
+    PyObject *function = builtins ? PyObject_GetAttrString(builtins, name) : NULL;
+    PyMethodDef *found = function && PyCFunction_CheckExact(function) ? ((PyCFunctionObject *)function)->m_ml : NULL;
+    if (function && (!found || found->ml_flags != flags)) {
+        PyErr_Format(PyExc_RuntimeError, "builtins.%s was replaced during the build", name);
+        found = NULL;
+    }
+    Py_XDECREF(function);
+    Py_XDECREF(builtins);
+    return found;
+}
+
+static bool compiler_seal(void) {
+    PyMethodDef *eval = definition("eval", METH_FASTCALL);
+    PyMethodDef *exec = eval ? definition("exec", METH_FASTCALL | METH_KEYWORDS) : NULL;
+    PyMethodDef *compile = exec ? definition("compile", METH_FASTCALL | METH_KEYWORDS) : NULL;
+    if (!compile) {
         return false;
     }
-    original_eval = PyObject_GetAttrString(builtins, "eval");
-    original_exec = PyObject_GetAttrString(builtins, "exec");
-    bool good = original_eval && original_exec;
-    for (size_t i = 0; good && i < sizeof guards / sizeof *guards; i++) {
-        PyObject *function = PyCFunction_New(&guards[i], NULL);
-        good = function && PyObject_SetAttrString(builtins, guards[i].ml_name, function) == 0;
-        Py_XDECREF(function);
-    }
-    Py_DECREF(builtins);
-    return good;
+    original_eval = (_PyCFunctionFast)(void (*)(void))eval->ml_meth;
+    original_exec = (_PyCFunctionFastWithKeywords)(void (*)(void))exec->ml_meth;
+    eval->ml_meth = (PyCFunction)(void (*)(void))guarded_eval;
+    exec->ml_meth = (PyCFunction)(void (*)(void))guarded_exec;
+    compile->ml_meth = (PyCFunction)(void (*)(void))guarded_compile;
+    return true;
 }
 
 static bool call_gc(const char *name) {

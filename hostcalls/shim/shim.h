@@ -95,12 +95,11 @@ extern PyMethodDef calls_basics[], calls_buffers[], calls_maps[], calls_streams[
 PyObject *set_callbacks(PyObject *self, PyObject *callbacks);
 PyObject *set_failure_response(PyObject *self, PyObject *mode);
 
-/* ---- module.c, frozen.c, builtins.c, seal.c ---- */
+/* ---- module.c, frozen.c, builtins.c, memory.c ---- */
 
 PyMODINIT_FUNC PyInit__proxy_wasm(void);
 void frozen_clear(void);
 bool builtins_seal(void);
-bool compiler_seal(void);
 void memory_scrub(void);
 
 /* Prints and clears the current exception; SystemExit like any other. */

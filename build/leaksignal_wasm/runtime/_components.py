@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leaksignal_wasm.runtime._tables import Package
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPONENTS = ("re2", "zlib")
 """Folders under hostcalls/shim/."""
@@ -42,7 +45,9 @@ def load(folder: Path) -> Component:
         name=table["component"]["name"],
         cplusplus=table["component"]["language"] == "c++",
         modules={module["name"]: module["init"] for module in table["component"]["modules"]},
-        package=Package(package["name"], package["version"], package["sha256"], (package.get("keep", "third_party/"),)),
+        package=Package(
+            package["name"], package["version"], package["sha256"], (package.get("keep", "third_party/"),)
+        ),
         root=root,
         package_sources=tuple(package["sources"]),
         package_include=tuple(package.get("include", ())),

@@ -30,7 +30,9 @@ def unpacked(package: Package) -> Path:
 def _download(package: Package, folder: Path) -> Path:
     """Ask pip, which checks the hash before it looks inside."""
     requirement = folder / "requirement.txt"
-    requirement.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
+    requirement.write_text(
+        f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8"
+    )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     # Only this package as source: pip makes metadata of it, and compiling the tools for that would take minutes.
     command += ["--no-binary", package.name, "--require-hashes", "-r", str(requirement), "-d", str(folder)]

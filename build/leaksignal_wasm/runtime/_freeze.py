@@ -30,7 +30,10 @@ sys.stdout.write(json.dumps(made))
 
 
 def _source_path(stdlib: Path, name: str) -> str:
-    renamed = {"_frozen_importlib": "importlib._bootstrap", "_frozen_importlib_external": "importlib._bootstrap_external"}
+    renamed = {
+        "_frozen_importlib": "importlib._bootstrap",
+        "_frozen_importlib_external": "importlib._bootstrap_external",
+    }
     path = renamed.get(name, name).replace(".", "/")
     return f"{path}/__init__.py" if (stdlib / path).is_dir() else f"{path}.py"
 
@@ -60,6 +63,8 @@ def marshalled(python: Path) -> dict[str, bytes]:
             start(store)  # type: ignore[operator]  # a WASI program's _start is a function
         except wasmtime.ExitTrap as stop:
             if stop.code != 0:
-                raise UserError(f"freezing the boot modules failed:\n{errors.read_text()}", where="building the runtime") from stop
+                raise UserError(
+                    f"freezing the boot modules failed:\n{errors.read_text()}", where="building the runtime"
+                ) from stop
         made: dict[str, str] = json.loads(out.read_text())
     return {name: base64.b64decode(code) for name, code in made.items()}

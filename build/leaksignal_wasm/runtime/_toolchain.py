@@ -9,11 +9,14 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from leaksignal_wasm.errors import UserError
 from leaksignal_wasm.runtime._paths import cache_folder
 from leaksignal_wasm.runtime._tables import COMPILER_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TARGET = ("-target", "wasm32-wasi")
 COMMON_FLAGS = (
@@ -55,7 +58,7 @@ def require() -> None:
 
 def _zig(arguments: list[str], **environment: str) -> str:
     """Run one of zig's tools and return what it said; its complaint becomes a UserError."""
-    zig_cache = str(cache_folder("zig"))
+    zig_cache = str(cache_folder(f"zig-{COMPILER_VERSION}"))
     environment = {
         **os.environ,
         "ZIG_GLOBAL_CACHE_DIR": zig_cache,
@@ -93,7 +96,9 @@ def _system_libraries(work: Path) -> tuple[list[str], list[str]]:
     source = work / "probe.cc"
     source.write_text("int probe() { return 0; }\n", encoding="utf-8")
     probe = ["c++", *TARGET, "-mexec-model=reactor", "-O2", str(source), "-o", str(work / "probe.wasm")]
-    line = next((line for line in _zig(probe, ZIG_VERBOSE_LINK="1").splitlines() if line.startswith("wasm-ld ")), "")
+    line = next(
+        (line for line in _zig(probe, ZIG_VERBOSE_LINK="1").splitlines() if line.startswith("wasm-ld ")), ""
+    )
     words = line.split()
     start = [word for word in words if word.endswith("crt1-reactor.o")]
     libraries = [word for word in words if word.endswith(".a")]
@@ -102,7 +107,9 @@ def _system_libraries(work: Path) -> tuple[list[str], list[str]]:
     return start, libraries
 
 
-def link(objects: list[Path], archives: list[Path], output: Path, options: tuple[str, ...], work: Path) -> None:
+def link(
+    objects: list[Path], archives: list[Path], output: Path, options: tuple[str, ...], work: Path
+) -> None:
     """Link a reactor module; archives of ours come before zig's, whose stubs would clash with CPython's."""
     start, libraries = _system_libraries(work)
     arguments = ["wasm-ld", "-o", str(output), "--entry", "_initialize", "--fatal-warnings", *options, *start]
