@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,18 @@ def test_an_endless_loop_at_import_names_the_module(refuse: Refuse) -> None:
     assert error.what == "still importing slow after 3 seconds"
     assert error.where == "filter.py -> slow.py"
     assert "--timeout" in (error.remedy or "")
+
+
+def test_an_interrupt_ends_an_endless_loop_at_once(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text("while True:\n    pass\n")
+    before = signal.signal(signal.SIGVTALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 2.0)  # of CPU time, which the loop uses up
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build(tmp_path / "filter.py", output=tmp_path / "filter.wasm", timeout=100.0)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def test_endless_allocation_at_import_is_a_memory_error(refuse: Refuse) -> None:

@@ -92,6 +92,25 @@ def test_a_package_of_the_environment_comes_along_without_its_c_extension(tmp_pa
     assert inside["msgpack.fallback"] == "dependency"
 
 
+def test_an_import_that_will_fail_later_is_a_warning_unless_the_code_expects_it(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text(
+        CLASS.format(name="Filter")
+        + """
+def native():
+    import socket
+    try:
+        import nowhere
+    except ImportError:
+        pass
+"""
+    )
+    result = build(tmp_path / "filter.py", output=tmp_path / "out.wasm")
+    (warning,) = result.warnings
+    assert warning.startswith(
+        "filter.py:9 imports socket when its function runs; that will fail: a filter has no sockets"
+    )
+
+
 def other_interpreters() -> list[Path]:
     """Find Pythons of other versions that may build, too."""
     named = os.environ.get("LEAKSIGNAL_OTHER_PYTHONS")

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from leaksignal_wasm.builder.sources import Source
 
+_FUNCTIONS: Final = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_CATCHES: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
-def deferred_imports(source: Source) -> list[tuple[str, int]]:
-    """List what a module's functions import, as `module` or `module:member`, each with its line.
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """One import inside of a function."""
+
+    entry: str
+    """`module`, or `module:member` where the member may be a module itself."""
+    line: int
+    guarded: bool
+    """The code around it is prepared for an ImportError."""
+
+
+def deferred_imports(source: Source) -> list[Deferred]:
+    """List what a module's functions import.
 
     A source that this Python can't parse has none: the guest, whose grammar counts, imported it.
     """
@@ -21,31 +36,39 @@ def deferred_imports(source: Source) -> list[tuple[str, int]]:
     except (SyntaxError, ValueError, RecursionError):
         return []
     package = source.name if source.package else source.name.rpartition(".")[0]
-    return list(dict.fromkeys(_inside_functions(tree, package, inside=False)))
+    return list(_inside_functions(tree, package))
 
 
-def _inside_functions(node: ast.AST, package: str, *, inside: bool) -> Iterator[tuple[str, int]]:
-    pending = [(node, inside)]
+def _inside_functions(tree: ast.AST, package: str) -> Iterator[Deferred]:
+    pending = [(tree, False, False)]
     while pending:
-        current, within = pending.pop()
-        if within and isinstance(current, ast.Import):
-            yield from ((alias.name, current.lineno) for alias in current.names)
-        elif within and isinstance(current, ast.ImportFrom):
-            base = _absolute(current, package)
-            if base:
-                yield from ((f"{base}:{alias.name}", current.lineno) for alias in current.names)
-        if isinstance(current, ast.If) and "TYPE_CHECKING" in ast.dump(current.test):
-            pending += [(child, within) for child in reversed(current.orelse)]
-            continue
-        within = within or isinstance(current, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        pending += [(child, within) for child in reversed(list(ast.iter_child_nodes(current)))]
+        node, inside, guarded = pending.pop()
+        if inside and isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (Deferred(entry, node.lineno, guarded) for entry in _entries(node, package))
+        inside = inside or isinstance(node, _FUNCTIONS)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            pending += [(child, inside, guarded) for child in reversed(node.orelse)]
+        elif isinstance(node, ast.Try) and any(map(_catches, node.handlers)):
+            rest = [*node.handlers, *node.orelse, *node.finalbody]
+            pending += [(child, inside, guarded) for child in reversed(rest)]
+            pending += [(child, inside, True) for child in reversed(node.body)]
+        else:
+            pending += [(child, inside, guarded) for child in reversed(list(ast.iter_child_nodes(node)))]
 
 
-def _absolute(node: ast.ImportFrom, package: str) -> str | None:
-    if not node.level:
-        return node.module
-    parts = package.split(".")
-    if node.level > len(parts):
-        return None
-    base = parts[: len(parts) - node.level + 1]
-    return ".".join([*base, node.module] if node.module else base)
+def _catches(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    return any(isinstance(x, ast.Name) and x.id in _CATCHES for x in ast.walk(handler.type))
+
+
+def _entries(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".") if package else []
+        if node.level > len(parts):
+            return []
+        base = ".".join([*parts[: len(parts) - node.level + 1], *([base] if base else [])])
+    return [f"{base}:{alias.name}" for alias in node.names]

@@ -85,6 +85,21 @@ def explain_trap(target: Target, observed: Observed, message: str) -> UserError:
     )
 
 
+def explain_unavailable(observed: Observed) -> list[str]:
+    """Warn of each import inside of a function that will fail when the function runs."""
+    return [
+        f"{source.shown}:{deferred.line} imports {deferred.entry.partition(':')[0]} when its function runs; "
+        f"that will fail: {_reason(observed, deferred.entry)}"
+        for source, deferred in observed.deferred
+        if deferred.entry in observed.unavailable and not deferred.guarded
+    ]
+
+
+def _reason(observed: Observed, entry: str) -> str:
+    absent = observed.absent.get(entry.partition(":")[0])
+    return absent[0].reason if absent else observed.unavailable[entry]
+
+
 def _path(observed: Observed, name: str) -> str:
     source = observed.loaded.get(name)
     return source.shown if source else name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 
-from leaksignal_wasm.builder.deferred import deferred_imports
+from leaksignal_wasm.builder.deferred import Deferred, deferred_imports
 from leaksignal_wasm.builder.sources import Absent, Origin, Source, Sources
 from leaksignal_wasm.hosts import ABI_FUNCTIONS, GENERATIONS, OUR_WASI, PROXY_FUNCTIONS
 
@@ -44,7 +44,9 @@ class Observed:
     """Host calls made where there is no proxy yet, with the chain of modules being imported."""
     events: list[dict[str, Any]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    deferred: list[tuple[Source, Deferred]] = field(default_factory=list)
+    unavailable: dict[str, str] = field(default_factory=dict)
+    """Deferred imports that failed, and how."""
 
     def event(self, name: str) -> dict[str, Any] | None:
         """Give the first report of that name."""
@@ -147,6 +149,8 @@ class BuildHost:
                 self.observed.importing.append(name)
             case {"event": "end"}:
                 self.observed.importing.pop()
+            case {"event": "unavailable", "entry": str(entry), "message": str(message)}:
+                self.observed.unavailable[entry] = message
             case {"event": "step", "name": str(name)}:
                 self.observed.step = name
             case _:
@@ -161,8 +165,8 @@ class BuildHost:
     def _deferred(self, _argument: bytes) -> bytes:
         """Name what the project's functions import, a line each."""
         own = [x for x in self.observed.loaded.values() if x.origin is Origin.PROJECT]
-        entries = [entry for x in own for entry, _ in deferred_imports(x)]
-        return "\n".join(dict.fromkeys(entries)).encode()
+        self.observed.deferred = [(x, entry) for x in own for entry in deferred_imports(x)]
+        return "\n".join(dict.fromkeys(entry.entry for _, entry in self.observed.deferred)).encode()
 
     # WASI
 

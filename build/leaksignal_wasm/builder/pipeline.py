@@ -14,7 +14,13 @@ import wasmtime
 
 from leaksignal_wasm import __version__
 from leaksignal_wasm.builder.cache import write_atomically
-from leaksignal_wasm.builder.failures import explain_failure, explain_refusals, explain_timeout, explain_trap
+from leaksignal_wasm.builder.failures import (
+    explain_failure,
+    explain_refusals,
+    explain_timeout,
+    explain_trap,
+    explain_unavailable,
+)
 from leaksignal_wasm.builder.hostcalls import BuildHost, Observed
 from leaksignal_wasm.builder.parts import Parts, load_parts
 from leaksignal_wasm.builder.snapshot import ALWAYS, Shape, assemble, unneeded
@@ -117,7 +123,7 @@ def build(
         pages=len(memory) // PAGE,
         record=record,
         seconds=clock.seconds,
-        warnings=host.observed.warnings,
+        warnings=explain_unavailable(host.observed),
         log=host.observed.log,
     )
 
@@ -159,8 +165,6 @@ def _run(
         raise explain_timeout(target, host.observed, options.timeout) from None
     except VmTrapError as trap:
         raise explain_trap(target, host.observed, str(trap)) from trap
-    finally:
-        vm.close()
 
 
 def _drive(

@@ -61,11 +61,22 @@ def unneeded(groups: Mapping[str, Any], builtin: Collection[str], *, keep_compil
     ]
 
 
+def _stack_size(runtime: Module) -> int:
+    """Tell how much memory, from 0 on, is C's stack; between two calls nothing on it is alive.
+
+    The runtime is linked with the stack first: it grows down to 0 from where the stack pointer starts, and the
+    data lies above. A runtime laid out otherwise keeps its stack as it is.
+    """
+    pointers = [x.initial for x in runtime.globals if x.mutable]
+    lowest = min((x.address for x in runtime.data if x.address is not None), default=0)
+    return lowest if len(pointers) == 1 and pointers[0] == lowest else 0
+
+
 def assemble(runtime: Module, memory: bytes, shape: Shape, record: bytes) -> bytes:
     """Make the finished module of the runtime's code and the memory."""
     pages = len(memory) // PAGE
     content = bytearray(memory)
-    for address, length in shape.zeroed:
+    for address, length in [*shape.zeroed, (0, _stack_size(runtime))]:
         content[address : address + length] = bytes(length)
     memory = bytes(content)
     segments = [Segment(start, memory[start:end]) for start, end in nonzero_runs(memory)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,9 @@ KEEP_COMPILER: Final = 1
 
 _STACK: Final = 2 << 20
 """Bytes of native stack for wasm code: CPython's compiler recurses deeply; wasmtime takes no more."""
+
+_SLICE: Final = 0.2
+"""Seconds between two looks at the clock, and at signals that another thread was given."""
 
 _WATCHED: Final = "ls_global_"
 _SETTINGS: Final = f"epochs, stack {_STACK}"
@@ -68,14 +73,8 @@ class BuildVm:
         linker = wasmtime.Linker(self._engine)
         host.define(linker)
         self._exports = linker.instantiate(self._store, self._module).exports(self._store)
-        self._timer = threading.Timer(timeout, self._engine.increment_epoch)
-        self._timer.daemon = True
-        self._timer.start()
+        self._deadline = time.monotonic() + timeout
         self._tables = self._table_sizes()
-
-    def close(self) -> None:
-        """Let go of the timer; the instance goes with its last reference."""
-        self._timer.cancel()
 
     def start(self) -> None:
         """Bring the interpreter up."""
@@ -130,14 +129,23 @@ class BuildVm:
         ]
 
     def _call(self, name: str, *arguments: int) -> int | None:
+        """Call an export, on a thread of its own: this one stays free for the deadline and for Ctrl-C."""
         function = self._exports[name]
         assert isinstance(function, wasmtime.Func)  # noqa: S101 - the runtime's own export
-        try:
-            result: int | None = function(self._store, *arguments)
-        except wasmtime.Trap as trap:
-            if trap.trap_code is wasmtime.TrapCode.INTERRUPT:
-                raise VmTimeoutError from None
-            raise VmTrapError(str(trap).partition("\n")[0]) from trap
+        with ThreadPoolExecutor(1) as pool:
+            before = threading.stack_size(4 * _STACK)
+            running = pool.submit(function, self._store, *arguments)
+            threading.stack_size(before)
+            try:
+                while not wait([running], _SLICE).done:
+                    if time.monotonic() > self._deadline:
+                        raise VmTimeoutError
+                result: int | None = running.result()
+            except wasmtime.Trap as trap:
+                raise VmTrapError(str(trap).partition("\n")[0]) from trap
+            finally:
+                if not running.done():
+                    self._engine.increment_epoch()
         return result
 
 

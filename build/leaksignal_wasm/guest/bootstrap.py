@@ -170,8 +170,8 @@ def _defer() -> None:
             __import__(name)
             if member and not hasattr(sys.modules[name], member):
                 __import__(f"{name}.{member}")
-        except ImportError:  # the build tells; the filter may never get there
-            pass
+        except ImportError as error:  # no failure of the build: the filter may never get there
+            _report("unavailable", entry=entry, message=str(error))
 
 
 def _warm_up() -> None:
@@ -191,7 +191,7 @@ def _forget(name: str) -> None:
 
 def main(module: str, class_name: str | None, data: list[str]) -> None:
     """Import the filter, build its dispatcher and hand its callbacks to C; report how that went."""
-    failure: "dict[str, str | list[str]] | None" = None
+    failure: dict[str, str | list[str]] | None = None
     sys.path[:] = []
     sys.meta_path[:] = [x for x in sys.meta_path if getattr(x, "__name__", "") != "PathFinder"]
     sys.meta_path.append(_Finder)
