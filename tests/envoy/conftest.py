@@ -126,6 +126,7 @@ def _starter(stack: contextlib.ExitStack, binary: EnvoyBinary, default: Upstream
         tcp: bool = False,
         codec: Codec = Codec.AUTO,
         buffer_limit: int | None = None,
+        http1_trailers: bool = False,
         clusters: Sequence[dict[str, Any]] = (),
         routes: Sequence[dict[str, Any]] = (),
         **envoy: Any,
@@ -149,6 +150,7 @@ def _starter(stack: contextlib.ExitStack, binary: EnvoyBinary, default: Upstream
             tcp=tcp,
             codec=codec,
             buffer_limit=buffer_limit,
+            http1_trailers=http1_trailers,
             clusters=clusters,
             routes=routes,
             release_memory=False,  # Envoy would take up to a second longer to stop

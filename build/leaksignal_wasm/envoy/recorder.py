@@ -50,7 +50,7 @@ class Recorder:
         tap = http_tap(
             str(self._folder / "tap"), tap_format=tap_format, streaming=not whole, max_body=max_body
         )
-        bootstrap = proxy([], upstream, port=port, filters=[tap], buffer_limit=None, release_memory=False)
+        bootstrap = proxy([], upstream, port=port, filters=[tap], http1_trailers=True, release_memory=False)
         self.envoy = EnvoyProcess(bootstrap, **options)
 
     def __enter__(self) -> Self:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
-from leaksignal_wasm.envoy_config._typed import Config, named, present, seconds, socket_address
+from leaksignal_wasm.envoy_config._typed import Config, named, present, seconds, socket_address, typed
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -15,6 +16,7 @@ def cluster(
     port: int,
     *,
     http2: bool = False,
+    http1_trailers: bool = False,
     tls: bool = False,
     connect_timeout: float = 5.0,
     buffer_limit: int | None = None,
@@ -22,18 +24,15 @@ def cluster(
     """Return a cluster of one endpoint.
 
     An address makes a STATIC cluster, a name one that asks the DNS. `http2` speaks HTTP/2 by prior knowledge
-    (gRPC needs it); `tls` verifies nothing and is for developers' own upstreams. `connect_timeout` in
-    seconds.
+    (gRPC needs it); `http1_trailers` lets trailers of HTTP/1.1 through; `tls` verifies nothing and is for
+    developers' own upstreams. `connect_timeout` in seconds.
     """
     endpoint = {"endpoint": {"address": socket_address(host, port)}}
     options = None
     if http2:
-        options = {
-            _HTTP_OPTIONS: {
-                "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
-                "explicit_http_config": {"http2_protocol_options": {}},
-            }
-        }
+        options = _http_options(http2_protocol_options={})
+    elif http1_trailers:
+        options = _http_options(http_protocol_options={"enable_trailers": True})
     transport = None
     if tls:
         transport = named(
@@ -51,6 +50,10 @@ def cluster(
         transport_socket=transport,
         per_connection_buffer_limit_bytes=buffer_limit,
     )
+
+
+def _http_options(**explicit: Any) -> Config:
+    return {_HTTP_OPTIONS: typed(_HTTP_OPTIONS, explicit_http_config=explicit)}
 
 
 def is_address(host: str) -> bool:

@@ -63,11 +63,13 @@ def http_listener(
     buffer_limit: int | None = None,
     upgrades: Sequence[str] = ("websocket",),
     request_timeout: float | None = None,
+    http1_trailers: bool = False,
 ) -> Config:
     """Return a listener whose requests go through `filters` and then by the first of `routes` that matches.
 
     `buffer_limit` (bytes) is both the connection's and the filters' buffer; None leaves Envoy's 1 MiB. `port`
-    0 lets the system choose. `request_timeout` in seconds; None is Envoy's default: none.
+    0 lets the system choose. `request_timeout` in seconds; None is Envoy's default: none. Envoy drops the
+    trailers of HTTP/1.1 without `http1_trailers`.
     """
     manager = named(
         "envoy.filters.network.http_connection_manager",
@@ -81,6 +83,7 @@ def http_listener(
         http_filters=[*filters, router()],
         access_log=list(access_log) or None,
         upgrade_configs=[{"upgrade_type": upgrade} for upgrade in upgrades] or None,
+        http_protocol_options={"enable_trailers": True} if http1_trailers else None,
         request_timeout=None if request_timeout is None else seconds(request_timeout),
     )
     return _listener(name, [manager], port=port, address=address, buffer_limit=buffer_limit)

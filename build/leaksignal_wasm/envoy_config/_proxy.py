@@ -64,6 +64,7 @@ def proxy(
     clusters: Sequence[Config] = (),
     routes: Sequence[Config] = (),
     buffer_limit: int | None = None,
+    http1_trailers: bool = False,
     max_heap: int | None = None,
     release_memory: bool = True,
 ) -> Config:
@@ -74,7 +75,7 @@ def proxy(
     one to the upstream. `buffer_limit` in bytes, for listener and upstream. See `http_listener` and
     `bootstrap` for the others.
     """
-    upstreams = [] if upstream is None else [_cluster(upstream, buffer_limit)]
+    upstreams = [] if upstream is None else [_cluster(upstream, buffer_limit, http1_trailers=http1_trailers)]
     if tcp:
         if upstream is None:
             raise ValueError("a TCP proxy needs an upstream")
@@ -92,6 +93,7 @@ def proxy(
             codec=codec,
             access_log=access_log,
             buffer_limit=buffer_limit,
+            http1_trailers=http1_trailers,
         )
     return bootstrap(
         listeners=[listener],
@@ -101,12 +103,13 @@ def proxy(
     )
 
 
-def _cluster(upstream: Upstream, buffer_limit: int | None) -> Config:
+def _cluster(upstream: Upstream, buffer_limit: int | None, *, http1_trailers: bool) -> Config:
     return cluster(
         "upstream",
         upstream.host,
         upstream.port,
         http2=upstream.http2,
+        http1_trailers=http1_trailers,
         tls=upstream.tls,
         buffer_limit=buffer_limit,
     )
