@@ -143,11 +143,8 @@ class Peers:
     def _build(self, peer: Peer) -> Path:
         toolchain = find_toolchain()
         crate = self.source / peer.folder
-        inputs = {
-            path: path.read_bytes()
-            for folder in (crate, self.source / "src")
-            for path in sorted(folder.iterdir())
-        }
+        files = [Path(__file__), *sorted(crate.iterdir()), *sorted((self.source / "src").iterdir())]
+        inputs = {path: path.read_bytes() for path in files}
         key = _key(inputs, toolchain.identity, peer.feature)
         finished = cache_dir() / "bench" / f"peer-{peer.name.lower()}-{key}.wasm"
         if not finished.exists():

@@ -15,6 +15,7 @@ from leaksignal_wasm.wasm import sections as s
 from leaksignal_wasm.wasm.reader import Reader, signed, unsigned
 from leaksignal_wasm.wasm.rewrite import (
     GAP,
+    code_section,
     data_section,
     export_section,
     memory_section,
@@ -98,7 +99,7 @@ def test_a_rewritten_module_is_valid_and_does_what_it_says(module: Module) -> No
     changes: dict[int, s.Section | None] = {
         s.MEMORY: memory_section(Limits(3, None)),
         s.EXPORT: export_section([x for x in module.exports if x.name != "two"]),
-        s.CODE: without_bodies(module, {3}),
+        s.CODE: code_section(without_bodies(module, {3})),
         s.DATA: data_section([Segment(70000, b"moved")]),
     }
     binary = s.join([*replaced(module, changes), custom("note", b"made here")])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leaksignal_wasm.wasm import PAGE, Kind, Limits, Module, Section, Segment, custom
 from leaksignal_wasm.wasm import sections as s
+from leaksignal_wasm.wasm.inlining import without_inlining
 from leaksignal_wasm.wasm.rewrite import (
     data_section,
     export_section,
@@ -90,7 +91,7 @@ def assemble(runtime: Module, memory: bytes, shape: Shape, record: bytes) -> byt
         s.MEMORY: memory_section(Limits(pages, shape.maximum_pages)),
         s.EXPORT: export_section(kept),
         s.START: None,  # whatever it did is in the memory
-        s.CODE: without_bodies(runtime, shape.functions),
+        **without_inlining(runtime, without_bodies(runtime, shape.functions)),
         s.DATA: data,
         s.DATA_COUNT: None,  # needed by instructions on passive segments only, and there are none
     }

@@ -64,11 +64,11 @@ def code_section(bodies: Sequence[bytes]) -> s.Section:
     return s.Section(s.CODE, vector([unsigned(len(body)) + body for body in bodies]))
 
 
-def without_bodies(module: Module, functions: Collection[int]) -> s.Section:
-    """Encode the code section with those functions (by index, imports counted) made `unreachable`."""
+def without_bodies(module: Module, functions: Collection[int]) -> list[bytes]:
+    """Give all bodies, those functions' (by index, imports counted) made `unreachable`."""
     imported = len(module.imported_functions)
     gone = {index - imported for index in functions}
-    return code_section([UNREACHABLE_BODY if i in gone else body for i, body in enumerate(module.bodies)])
+    return [UNREACHABLE_BODY if i in gone else body for i, body in enumerate(module.bodies)]
 
 
 def replaced(module: Module, changes: dict[int, s.Section | None]) -> list[s.Section]:
