@@ -38,7 +38,7 @@ _LOG_LINES = 3
 @click.argument("capture", type=click.Path(path_type=Path))
 @click.option("--module", required=True, help="The .wasm module, or a filter's .py file to run natively.")
 @click.option("--envoy", is_flag=True, help="Through a real Envoy instead of the built-in host.")
-@click.option("--configuration", metavar="TEXT|@FILE", help="The plugin's configuration.")
+@click.option("--configuration", "--config", metavar="TEXT|@FILE", help="The plugin's configuration.")
 @click.option("--chunk-size", type=click.IntRange(min=1), help="Cut bodies into chunks of so many bytes.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many exchanges.")
 @click.option(

@@ -1,6 +1,6 @@
 """pytest collects `*.wasmtest.yaml`: each test in them is an item, on the filter the file names.
 
-`--filter-module X.wasm` runs them once more on the built module.
+With `--proxy-wasm-module X.wasm` they run on that built module instead.
 """
 
 from __future__ import annotations
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 SUFFIX = ".wasmtest.yaml"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--filter-module`."""
-    group = parser.getgroup("proxy-wasm", "Proxy-Wasm filters")
-    group.addoption(
-        "--filter-module", metavar="X.wasm", help=f"run the tests of *{SUFFIX} on this built module as well"
-    )
-
-
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect a declarative test file."""
     if not file_path.name.endswith(SUFFIX):
@@ -49,16 +41,14 @@ class DeclarativeFile(pytest.File):
             cases = load_tests(self.path)
         except ProxyWasmHostError as error:
             raise self.CollectError(str(error)) from None
-        module = self.config.getoption("--filter-module")
+        module = self.config.getoption("--proxy-wasm-module", None)
         for case in cases:
-            targets = [target for target in (case.filter, module) if target]
-            if not targets:
-                raise self.CollectError(
-                    f"{self.path}: names no filter\n  remedy: add `filter: FILE.py`, or --filter-module"
-                )
-            for target in targets:
-                kind = "wasm" if str(target).endswith(".wasm") else "native"
-                yield DeclarativeItem.from_parent(self, name=f"{case.name}[{kind}]", case=case, target=target)
+            target = str(module) if module else case.filter
+            if target is None:
+                remedy = "add `filter: FILE.py` to it, or give --proxy-wasm-module"
+                raise self.CollectError(f"{self.path}: names no filter\n  remedy: {remedy}")
+            kind = "wasm" if target.endswith(".wasm") else "native"
+            yield DeclarativeItem.from_parent(self, name=f"{case.name}[{kind}]", case=case, target=target)
 
 
 class DeclarativeItem(pytest.Item):
