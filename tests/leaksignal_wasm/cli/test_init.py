@@ -96,3 +96,13 @@ def test_a_name_that_no_package_can_have_is_refused(tmp_path: Path, name: str) -
     result = init(tmp_path / name)
     assert result.exit_code == 1
     assert "not a name for a project" in result.stderr
+
+
+def test_the_example_of_the_documentation_holds(tmp_path: Path) -> None:
+    init(tmp_path / "hello")
+    text = (Path(__file__).parents[3] / "docs" / "testing.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    file = tmp_path / "hello" / "tests" / "docs.wasmtest.yaml"
+    file.write_text(example)
+    result = CliRunner().invoke(cli, ["test", str(file)])
+    assert result.output.endswith("1 passed, 0 failed\n"), result.output
