@@ -82,7 +82,8 @@ class Stream:
                 vm.finish_call()
                 return self._refused()
             self.actions.append((callback, raw))
-            answer = -1 if vm.stop_iteration else raw
+            # A local response stops HTTP alone; a network filter's answer counts as it is.
+            answer = -1 if vm.stop_iteration and self.is_http else raw
             vm.finish_call()
         return answer
 
@@ -134,6 +135,14 @@ class Stream:
         if self.closed:
             return
         self.closed = True
+        try:
+            self._end()
+        except BaseException:
+            self._forget()
+            raise
+        self.host.settle()
+
+    def _end(self) -> None:
         if not self.context.created or self.vm.failure is not None:
             self._forget()
         elif self.host.quirks and self.is_http:
@@ -144,8 +153,7 @@ class Stream:
             self.finish()
         else:
             # proxy_done() will finish it.
-            self.plugin.vm.pending_done[self.context.id] = self.finish
-        self.host.settle()
+            self.vm.pending_done[self.context.id] = self.finish
 
     def finish(self) -> None:
         """Log and delete: the second half of closing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import wasmtime
@@ -219,9 +220,8 @@ class WasmVm(Vm):
                 where=self.module.name,
                 remedy=f"look for an endless loop, or raise Limits.callback_seconds (in steps of {TICK_SECONDS})",
             )
-        reason = trap.message.splitlines()[0] if trap.trap_code is None else _reason(trap)
         return ModuleTrapped(
-            name, reason, backtrace=frames, context_id=self.current.id, where=self.module.name
+            name, _reason(trap), backtrace=frames, context_id=self.current.id, where=self.module.name
         )
 
     # Failure and end.
@@ -268,9 +268,6 @@ class WasmVm(Vm):
 
 
 def _reason(trap: wasmtime.Trap) -> str:
-    """Return the engine's words for a trap code, found after the backtrace in the message."""
-    lines = [line.strip() for line in trap.message.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if line.startswith("wasm trap:"):
-            return line.removeprefix("wasm trap:").strip()
-    return lines[0] if lines else str(trap.trap_code)
+    """Return the engine's words for a trap, which stand after the backtrace in its message."""
+    found = re.search(r"wasm trap: (.+)", trap.message)
+    return found[1].strip() if found else trap.message.splitlines()[0]
