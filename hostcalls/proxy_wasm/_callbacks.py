@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy_wasm._contexts import Context, PluginContext
+from proxy_wasm._contexts import Context, PluginContext, StreamContext
 from proxy_wasm._http import HttpContext
 from proxy_wasm._types import BufferType, StreamType
 
@@ -39,6 +39,16 @@ BODIES = {
     "on_downstream_data": int(BufferType.DOWNSTREAM_DATA),
     "on_upstream_data": int(BufferType.UPSTREAM_DATA),
 }
+
+
+def plugin_around(streams: list[type[StreamContext]], module: str) -> type[PluginContext]:
+    """A plugin whose streams are of these classes, at most one for HTTP and one for TCP."""
+    body: dict[str, object] = {"__module__": module}
+    for cls in streams:
+        body["http_context" if issubclass(cls, HttpContext) else "tcp_context"] = cls
+        body["failure_mode"] = cls.failure_mode
+        body["prepare"] = cls.prepare
+    return type(f"{streams[0].__name__}Plugin", (PluginContext,), body)
 
 
 def overrides(cls: type, base: type, name: str) -> bool:

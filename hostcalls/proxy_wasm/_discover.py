@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from proxy_wasm._callbacks import plugin_around
 from proxy_wasm._contexts import Context, PluginContext
 from proxy_wasm._errors import PluginDiscoveryError
 from proxy_wasm._http import HttpContext
@@ -84,13 +85,7 @@ def _wrap(module: ModuleType, streams: Sequence[type[Context]]) -> type[PluginCo
     tcp = [c for c in streams if issubclass(c, TcpContext)]
     if len(http) > 1 or len(tcp) > 1:
         raise _ambiguous(module, streams)
-    body: dict[str, object] = {"__module__": module.__name__}
-    for attribute, classes in (("http_context", http), ("tcp_context", tcp)):
-        for cls in classes:
-            body[attribute] = cls
-            body["failure_mode"] = cls.failure_mode
-            body["prepare"] = cls.prepare
-    return type(f"{(http or tcp)[0].__name__}Plugin", (PluginContext,), body)
+    return plugin_around([*http, *tcp], module.__name__)
 
 
 def _candidates(module: ModuleType, base: type[C]) -> list[type[C]]:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from proxy_wasm._abi import MAX_SIZE, host
 from proxy_wasm._boot import vm_boot
-from proxy_wasm._callbacks import HTTP_CALLBACKS, TCP_CALLBACKS, TCP_CLOSE_CALLBACKS, overrides, stream_class
-from proxy_wasm._contexts import Context, PluginContext
+from proxy_wasm._callbacks import (
+    HTTP_CALLBACKS,
+    TCP_CALLBACKS,
+    TCP_CLOSE_CALLBACKS,
+    overrides,
+    plugin_around,
+    stream_class,
+)
+from proxy_wasm._contexts import Context, PluginContext, StreamContext
 from proxy_wasm._failure import Ended
 from proxy_wasm._http import HttpContext
 from proxy_wasm._phase import phase
@@ -29,8 +36,13 @@ class Dispatcher(Streams):
     ``callbacks`` holds what the VM's host may call: only what the plugin overrides, and upkeep.
     """
 
-    def __init__(self, plugin_class: type[PluginContext]) -> None:
+    def __init__(self, filter_class: type[PluginContext | StreamContext]) -> None:
         super().__init__()
+        plugin_class = (
+            filter_class
+            if issubclass(filter_class, PluginContext)
+            else plugin_around([filter_class], filter_class.__module__)
+        )
         self.plugin_class = plugin_class
         self._http, self._http_methods = stream_class(
             plugin_class, "http_context", "create_http_context", HttpContext

@@ -6,7 +6,7 @@ from proxy_wasm._abi import host
 from proxy_wasm._body import Body
 from proxy_wasm._contexts import ANSWERED, BUSY, PAUSED, REPLACED, StreamContext
 from proxy_wasm._errors import LocalResponseSentError
-from proxy_wasm._headers import HeaderMap, to_bytes, to_pairs
+from proxy_wasm._headers import HeaderMap, to_bytes, to_pairs, to_text
 from proxy_wasm._phase import phase
 from proxy_wasm._types import BufferType, MapType, StreamType
 
@@ -34,7 +34,7 @@ class HttpContext(StreamContext):
 
     __slots__ = ("_request_id",)
 
-    _request_id: str
+    _request_id: bytes | None
 
     @property
     def request_headers(self) -> HeaderMap:
@@ -80,12 +80,15 @@ class HttpContext(StreamContext):
 
     @property
     def request_id(self) -> str:
-        """The request's ``x-request-id``, empty if there is none; asked of the host once."""
+        """The request's ``x-request-id``, empty if there is none.
+
+        Without an ``on_request_headers`` of the filter's own, Envoy knows it only in ``on_log``.
+        """
         try:
-            return self._request_id
+            known = self._request_id
         except AttributeError:
-            self._request_id = self.properties.request_id or ""
-            return self._request_id
+            known = self.properties.get("request.id")
+        return to_text(known or b"")
 
     def send_response(
         self,

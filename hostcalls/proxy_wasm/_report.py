@@ -18,6 +18,14 @@ _COUNTER = int(MetricType.COUNTER)
 _HEAD, _TAIL = 10, 30
 """Frames shown of a deep traceback, from its start and its end."""
 
+_OWN = (
+    "proxy_wasm/_dispatch.py",
+    "proxy_wasm/_streams.py",
+    "proxy_wasm/_callbacks.py",
+    "proxy_wasm/_pending.py",
+)
+"""Files whose frames lead to a filter's callback and say nothing about it."""
+
 EXCEPTIONS_METRIC = "python.exceptions"
 """Counter of exceptions that filters let out; followed by a dot and the plugin's name, where it has one."""
 
@@ -52,7 +60,7 @@ def _frames(trace: TracebackType | None) -> list[str]:
     frames: list[str] = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not code.co_filename.endswith(("proxy_wasm/_dispatch.py", "proxy_wasm/_pending.py")):
+        if not code.co_filename.endswith(_OWN):
             frames.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_qualname}')
         trace = trace.tb_next
     if len(frames) > _HEAD + _TAIL:

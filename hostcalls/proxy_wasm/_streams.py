@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from proxy_wasm._tcp import TcpContext
 
 
+FIRST = "on_request_headers"
+
+
 class Streams:
     """The contexts of one VM, and what runs in them."""
 
@@ -53,7 +56,9 @@ class Streams:
         method: Callable[..., Any],
         create: Callable[[PluginContext], Context],
     ) -> Callback:
-        """A callback that answers an action. The common case is short: look up, note the phase, call."""
+        """Make a callback that answers an action. The common case is short: look up, note the phase, call."""
+        if name == FIRST:
+            return self._first_callback(method, create)
         contexts = self._contexts
 
         def three(context_id: int, size: int, end_of_stream: bool) -> int:
@@ -92,6 +97,34 @@ class Streams:
 
         return (one, two, three)[parameters]
 
+    def _first_callback(
+        self, method: Callable[..., Any], create: Callable[[PluginContext], Context]
+    ) -> Callback:
+        """Make the callback for request headers: as the others, and it keeps the request id for the log."""
+        contexts, name, direction = self._contexts, FIRST, REQUEST
+
+        def first(context_id: int, size: int, end_of_stream: bool) -> int:
+            context = contexts.get(context_id)
+            if context is None or context._state:
+                return self._detour(context_id, name, direction, method, create, (size, end_of_stream))
+            phase.callback = name
+            phase.context = phase.effective = context
+            try:
+                # Hosts forget it with the headers, and every log line of the stream wants it.
+                context._request_id = host.get_header_map_value(REQUEST, b"x-request-id")  # type: ignore[attr-defined] # HTTP
+                result = method(context, size, end_of_stream)
+                action = (
+                    CONTINUE
+                    if result is None and not context._state
+                    else self._settle(context, direction, name, result)
+                )
+            except (Exception, SystemExit) as error:
+                action = self._fail(context, name, error, direction)
+            phase.callback = None
+            return action
+
+        return first
+
     def _detour(
         self,
         context_id: int,
@@ -118,6 +151,8 @@ class Streams:
         phase.callback = name
         phase.context = phase.effective = context
         try:
+            if name == FIRST:
+                context._request_id = host.get_header_map_value(REQUEST, b"x-request-id")  # type: ignore[attr-defined] # HTTP
             action = self._settle(context, direction, name, method(context, *arguments))
         except (Exception, SystemExit) as error:
             action = self._fail(context, name, error, direction)

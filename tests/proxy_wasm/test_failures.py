@@ -78,7 +78,8 @@ def test_what_is_logged_and_counted() -> None:
                 raise ValueError("second") from error
 
     vm = http_vm(Deep)
-    vm.host.properties |= {b"plugin_name": b"auth", b"request\0id": b"4f8c"}
+    vm.host.properties[b"plugin_name"] = b"auth"
+    vm.host.maps[0] = [(b"x-request-id", b"4f8c")]
     vm.call("on_request_headers", STREAM, 1, True)
     (line,) = vm.errors
     assert line.startswith(
