@@ -41,6 +41,7 @@ void memory_scrub(void) {
         }
     }
     frozen_size = false;
+    pools_scrub();
     while (taken) {
         void *next = *(void **)taken;
         *(void **)taken = NULL;

@@ -95,12 +95,13 @@ extern PyMethodDef calls_basics[], calls_buffers[], calls_maps[], calls_streams[
 PyObject *set_callbacks(PyObject *self, PyObject *callbacks);
 PyObject *set_failure_response(PyObject *self, PyObject *mode);
 
-/* ---- module.c, frozen.c, builtins.c, memory.c ---- */
+/* ---- module.c, frozen.c, builtins.c, memory.c, pools.c ---- */
 
 PyMODINIT_FUNC PyInit__proxy_wasm(void);
 void frozen_clear(void);
 bool builtins_seal(void);
 void memory_scrub(void);
+void pools_scrub(void);
 
 /* Prints and clears the current exception; SystemExit like any other. */
 void print_exception(void);

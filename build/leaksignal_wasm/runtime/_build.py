@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from leaksignal_wasm.runtime._components import Component
     from leaksignal_wasm.runtime._groups import Group
 
-LINK_OPTIONS = ("--export-memory", "--stack-first", "-z", f"stack-size={STACK_SIZE}", "-O2")
+WRAPPED = ("malloc", "free", "calloc", "realloc")  # hostcalls/shim/pools.c
+LINK_OPTIONS = (
+    *(f"--wrap={name}" for name in WRAPPED),
+    "--export-memory",
+    "--stack-first",
+    "-z",
+    f"stack-size={STACK_SIZE}",
+    "-O2",
+)
 OWN_FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-DNDEBUG")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
