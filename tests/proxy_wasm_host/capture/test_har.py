@@ -223,6 +223,7 @@ def test_published_captures_are_read_whole(har_files: dict[str, Path]) -> None:
         "reqres": 2,
         "no-text-field": 1,
         "problematic-characters": 1,
+        "local-app": 155,
     }
 
 
