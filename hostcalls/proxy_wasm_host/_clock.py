@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NANOSECONDS = 1_000_000_000
+_SWEEP_AT = 256
+"""So many timers may be waiting before cancelled ones are looked for: a clock may stand still for long."""
 
 
 class Timer:
@@ -49,8 +51,13 @@ class _Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
+        self._sweep_at = _SWEEP_AT
 
     def add(self, due: int, action: Callable[[], None]) -> Timer:
+        if len(self._heap) >= self._sweep_at:
+            self._heap = [entry for entry in self._heap if entry[2].action is not None]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(_SWEEP_AT, 2 * len(self._heap))
         timer = Timer(due, action)
         heapq.heappush(self._heap, (due, next(self._order), timer))
         return timer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy_wasm_host._abi import LogLevel
 from proxy_wasm_host._context import RootContext
 from proxy_wasm_host._http import HttpStream
 from proxy_wasm_host._limits import FailurePolicy
@@ -42,11 +43,11 @@ class Plugin:
         root.created = True
         root.plugin_configuration = None
         if start_vm and not self._run("proxy_on_vm_start", root.id, len(vm.configuration)):
-            self._give_up(StartFailed("proxy_on_vm_start answered false", where=self._where()))
+            self._give_up(StartFailed, "proxy_on_vm_start")
         root.plugin_configuration = self.configuration
         try:
             if not self._run("proxy_on_configure", root.id, len(self.configuration)):
-                self._give_up(ConfigureFailed("proxy_on_configure answered false", where=self._where()))
+                self._give_up(ConfigureFailed, "proxy_on_configure")
         finally:
             root.plugin_configuration = None
 
@@ -60,7 +61,14 @@ class Plugin:
             raise vm.failure
         return answer
 
-    def _give_up(self, error: StartFailed | ConfigureFailed) -> None:
+    def _give_up(self, kind: type[StartFailed | ConfigureFailed], callback: str) -> None:
+        """Fail the VM, with what the plugin has to say about it."""
+        said = [
+            f"\n    {line}"
+            for line in self.vm.host.logs
+            if line.context_id == self.context.id and line.level >= LogLevel.WARN
+        ]
+        error = kind(f"{callback} answered false{''.join(said[-5:])}", where=self._where())
         self.vm.fail(error)
         raise error
 

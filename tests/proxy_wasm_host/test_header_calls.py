@@ -220,7 +220,8 @@ def test_request_maps_are_forgotten_once_a_stream_goes_on() -> None:
 
 
 def test_header_maps_compare_and_answer_like_mappings() -> None:
-    headers = HeaderMap({"A": "1", b"b": b"2"})
+    mapping: dict[str, str | bytes] = {"A": "1", "b": b"2"}
+    headers = HeaderMap(mapping)
     assert headers == [("a", "1"), ("b", "2")]
     assert headers == HeaderMap([("a", "1"), ("b", "2")])
     assert headers != [("a", "1")]

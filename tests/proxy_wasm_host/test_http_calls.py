@@ -198,7 +198,7 @@ def test_a_handler_that_returns_nonsense_is_told() -> None:
     caller = Caller()
     nonsense: Callable[[HttpCall], Any] = lambda _call: "yes"  # noqa: E731 -- stands for a test's mistake
     caller.host.cluster("auth", nonsense)
-    with pytest.raises(ProxyWasmHostError, match="'yes'.*\n.*HttpReply"):
+    with pytest.raises(ProxyWasmHostError, match=r"'yes'.*\n.*HttpReply"):
         caller.run()
 
 

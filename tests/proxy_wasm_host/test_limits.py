@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 from tests.proxy_wasm_host.probe import GET, OK, POST, Guest, Probe
 
@@ -18,6 +20,9 @@ from proxy_wasm_host import (
     TimeLimitExceeded,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 EXTRA = """
   (func $deep (export "deep") (param i32) (result i32) (i32.add (i32.const 1) (call $deep (local.get 0))))
   (func $boom (export "boom") unreachable)
@@ -26,15 +31,15 @@ EXTRA = """
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))"""
 
 
-def failing(what: str, *arguments: int) -> object:
+def failing(what: str, *arguments: int) -> Callable[..., None]:
     def handler(guest: Guest, *_: int) -> None:
         guest.vm.export(what)(*arguments)
 
     return handler
 
 
-def probe_for(what: str, *arguments: int, **options: object) -> Probe:
-    return Probe(extra=EXTRA, request_headers=failing(what, *arguments), **options)  # type: ignore[arg-type]
+def probe_for(what: str, *arguments: int, **options: Any) -> Probe:
+    return Probe(extra=EXTRA, request_headers=failing(what, *arguments), **options)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +105,7 @@ def test_a_module_that_starts_too_large_is_refused() -> None:
 
 def test_one_failed_vm_leaves_the_others_alone() -> None:
     host = Host()
-    broken = Probe(host=host, vm_id="a", extra=EXTRA, request_headers=failing("boom"))  # type: ignore[arg-type]
+    broken = Probe(host=host, vm_id="a", extra=EXTRA, request_headers=failing("boom"))
     sound = Probe(host=host, vm_id="b")
     broken_plugin, plugin = broken.plugin("broken"), sound.plugin("sound")
     with pytest.raises(ModuleTrapped):
@@ -118,9 +123,9 @@ def test_one_failed_vm_leaves_the_others_alone() -> None:
 def test_false_from_start_or_configure_is_an_error() -> None:
     with pytest.raises(StartFailed, match="plugin 'p'"):
         Probe(vm_start=lambda *_: 0).plugin()
-    with pytest.raises(ConfigureFailed, match="plugin 'p'"):
-        Probe(configure=lambda *_: 0).plugin()
-    trapping = Probe(extra=EXTRA, configure=failing("boom"))  # type: ignore[arg-type]
+    with pytest.raises(ConfigureFailed, match=r"plugin 'p'.*answered false\n.*\[error\].*no such team"):
+        Probe(configure=lambda guest, *_: guest.call("proxy_log", 4, *guest.put(b"no such team"))).plugin()
+    trapping = Probe(extra=EXTRA, configure=failing("boom"))
     with pytest.raises(ModuleFailedError, match="boom"):
         trapping.plugin()
 
@@ -178,7 +183,7 @@ def test_fail_reload_gives_the_next_stream_a_new_vm_but_not_too_often() -> None:
 
 @pytest.mark.parametrize("phase", ["response_headers", "response_body", "response_trailers", "request_body"])
 def test_a_trap_in_any_phase_fails_closed(phase: str) -> None:
-    probe = Probe(extra=EXTRA, on={phase: failing("boom")}, policy=FailurePolicy.FAIL_CLOSED)  # type: ignore[dict-item]
+    probe = Probe(extra=EXTRA, on={phase: failing("boom")}, policy=FailurePolicy.FAIL_CLOSED)
     stream = probe.plugin().http_stream()
     stream.request(POST, [b"x"])
     if stream.local_response is None:
@@ -193,7 +198,7 @@ def test_a_trap_in_any_phase_fails_closed(phase: str) -> None:
 
 @pytest.mark.parametrize("phase", ["log", "done", "delete"])
 def test_a_trap_at_the_end_of_a_stream_still_forgets_it(phase: str) -> None:
-    probe = Probe(extra=EXTRA, on={phase: failing("boom")})  # type: ignore[dict-item]
+    probe = Probe(extra=EXTRA, on={phase: failing("boom")})
     plugin = probe.plugin()
     stream = plugin.http_stream()
     stream.request(GET)
@@ -204,11 +209,10 @@ def test_a_trap_at_the_end_of_a_stream_still_forgets_it(phase: str) -> None:
 
 
 def test_traps_outside_streams_are_raised_where_they_happen() -> None:
-    probe = Probe(
-        extra=EXTRA,
-        tick=failing("boom"),
-        configure=None or (lambda guest, *_: 1 - guest.call("proxy_set_tick_period_milliseconds", 10)),
-    )  # type: ignore[arg-type]
+    def configure(guest: Guest, *_: int) -> None:
+        assert guest.call("proxy_set_tick_period_milliseconds", 10) == 0
+
+    probe = Probe(extra=EXTRA, configure=configure, tick=failing("boom"))
     probe.plugin()
     with pytest.raises(ModuleTrapped, match="boom"):
         probe.clock.advance(1)

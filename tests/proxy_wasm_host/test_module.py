@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 HEAD = """(memory (export "memory") 1) (func (export "proxy_abi_version_0_2_1"))
   (func (export "malloc") (param i32) (result i32) (i32.const 1024))"""
 GOOD = f"(module {HEAD})"
+# As WASI has it; Envoy declares it with a parameter too few.
+PATH_LINK = """(import "wasi_snapshot_preview1" "path_link"
+  (func (param i32 i32 i32 i32 i32 i32 i32) (result i32)))"""
 
 
 @pytest.mark.parametrize(
@@ -79,9 +82,7 @@ def test_bytes_that_are_no_module(data: bytes, error: type[ModuleError], says: s
             "no such function for ABI 0.2.1",
         ),
         (
-            # Envoy declares it with a parameter too few.
-            '(module (import "wasi_snapshot_preview1" "path_link" (func (param i32 i32 i32 i32 i32 i32 i32)'
-            f" (result i32))) {HEAD})",
+            f"(module {PATH_LINK} {HEAD})",
             ImportMismatchError,
             "path_link",
         ),
@@ -161,7 +162,7 @@ def test_most_host_calls_are_refused_at_the_start_as_in_envoy() -> None:
 def test_a_trap_at_the_start_leaves_the_host_usable() -> None:
     module = Module.from_wat(f'(module {HEAD} (func $broken (export "_initialize") unreachable))')
     host = Host()
-    with pytest.raises(ModuleTrapped, match="_initialize.*unreachable") as caught:
+    with pytest.raises(ModuleTrapped, match=r"_initialize.*unreachable") as caught:
         host.vm(module, failure_policy=FailurePolicy.FAIL_OPEN)
     assert caught.value.callback == "_initialize"
     assert any("broken" in line for line in caught.value.backtrace)
