@@ -233,8 +233,8 @@ class Dispatcher(Streams):
     def _on_http_call_response(
         self, context_id: int, call_id: int, num_headers: int, body_size: int, num_trailers: int
     ) -> None:
-        plugin = self._contexts.get(context_id)
-        call = plugin._http_calls.get(call_id) if isinstance(plugin, PluginContext) else None
+        context = self._contexts.get(context_id)  # the plugin's for Envoy, the stream's for others
+        call = None if context is None else context.plugin._http_calls.get(call_id)
         if call is not None:
             self._answer_call(
                 call.context, "on_http_call_response", call._receive, num_headers, body_size, num_trailers
@@ -261,8 +261,8 @@ class Dispatcher(Streams):
             self._answer_call(call.context, "on_grpc_close", call._on_close, status_code)
 
     def _grpc_call(self, context_id: int, call_id: int) -> GrpcCall | GrpcStream | None:
-        plugin = self._contexts.get(context_id)
-        return plugin._grpc_calls.get(call_id) if isinstance(plugin, PluginContext) else None
+        context = self._contexts.get(context_id)
+        return None if context is None else context.plugin._grpc_calls.get(call_id)
 
     def _answer_call(
         self, context: Context, name: str, receive: Callable[..., object], *arguments: int
