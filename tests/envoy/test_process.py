@@ -105,6 +105,16 @@ def wait_readable(descriptor: int) -> bool:
     return bool(select.select([descriptor], [], [], 20)[0])
 
 
+def test_histograms_are_read_by_quantile(envoy_binary: EnvoyBinary) -> None:
+    config = {**proxy([], None, release_memory=False), "stats_flush_on_admin": True}
+    with EnvoyProcess(config, binary=envoy_binary) as envoy:
+        request(envoy)
+        envoy.wait_for_stat("http.ingress.downstream_rq_completed")
+        times = envoy.admin.histograms(r"^http\.ingress\.downstream_rq_time$")
+        quantiles = times["http.ingress.downstream_rq_time"]
+        assert 0 <= quantiles[50] <= quantiles[99] < 10_000
+
+
 def test_two_workers_have_a_vm_each(start_envoy: Any, greeter: Path) -> None:
     one, two = start_envoy(greeter), start_envoy(greeter, concurrency=2)
     count = [

@@ -115,6 +115,20 @@ def test_run_takes_any_tcp_server(wat_module: Callable[[str], Path]) -> None:
             assert client.recv(16) == b"ping"
 
 
+def test_run_builds_a_filter_that_is_still_python(tmp_path: Path, upstream: HttpUpstream) -> None:
+    (tmp_path / "stamp.py").write_text(
+        "from proxy_wasm import HttpContext\n"
+        "class Stamp(HttpContext):\n"
+        "    def on_request_headers(self, num_headers, end_of_stream):\n"
+        "        self.request_headers.add('x-stamp', 'python')\n"
+    )
+    with run(tmp_path / "stamp.py", "--upstream", upstream.address) as running:
+        port = running.read_until(r"listening on http://127\.0\.0\.1:(\d+)/")[1]
+        fetch(port, "/")
+        assert upstream.requests[-1].headers["x-stamp"] == "python"
+        assert running.end(signal.SIGTERM) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -36,7 +36,7 @@ class ModuleFacts:
         """Return the figures in a line."""
         most = "no limit of its own" if self.max_memory is None else f"at most {self.max_memory / 2**20:.0f}"
         return (
-            f"{self.size / 1e6:.2f} MB; each VM (one a worker thread, one more at start): "
+            f"{self.size / 1e6:.2f} MB; each VM (one a worker thread, and two more): "
             f"{self.memory / 2**20:.1f} MiB of memory, {most}"
         )
 
