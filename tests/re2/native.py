@@ -1,4 +1,11 @@
-"""Builds a component of the shim (its `component.toml`) as an extension module for this Python."""
+"""Builds a component of the shim (its `component.toml`) as an extension module for this Python.
+
+With SANITIZE=1 in the environment it is built with the address and undefined-behaviour sanitizers, for which the tests
+must be started as
+
+    SANITIZE=1 EXAMPLES=20000 LD_PRELOAD=$(g++ -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \\
+        pytest tests/re2 tests/zlib -k "not wasm" --timeout=0
+"""
 
 from __future__ import annotations
 
@@ -11,15 +18,18 @@ import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from leaksignal_wasm.runtime import _components
-from leaksignal_wasm.runtime._components import Component
 from leaksignal_wasm.runtime._fetch import unpacked
 from leaksignal_wasm.runtime._paths import SHIM, cache_folder
 
-SANITIZE = (
+if TYPE_CHECKING:
+    from leaksignal_wasm.runtime._components import Component
+
+SANITIZERS = (
     "-g",
     "-fno-omit-frame-pointer",
     "-fsanitize=address,undefined",
@@ -28,11 +38,11 @@ SANITIZE = (
 WASM_ONLY = ("-msimd128",)
 
 
-def built(name: str, *, sanitize: bool = False) -> Path:
+def built(name: str) -> Path:
     """Return the folder that holds the component's module, compiled if this machine has not got it yet."""
     component = _components.load(SHIM / name)
     compiler = _compiler(component)
-    options = SANITIZE if sanitize else ()
+    options = SANITIZERS if os.environ.get("SANITIZE") else ()
     include = sysconfig.get_paths()["include"]
     if not (Path(include) / "Python.h").is_file():
         pytest.skip("no Python.h: install this Python's headers (Debian: python3-dev)")
