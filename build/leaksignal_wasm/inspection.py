@@ -61,6 +61,7 @@ def inspect(binary: bytes) -> Inspection:
     """Read a module; raises `WasmFormatError` if it isn't a well-formed core module."""
     module = Module.parse(binary)
     refused = {x.name: refusals(module, x) for x in GENERATIONS}
+    titles = {name: {reason.partition(": ")[0] for reason in reasons} for name, reasons in refused.items()}
     memory = next(iter(module.memories), None)
     return Inspection(
         size=len(binary),
@@ -73,7 +74,7 @@ def inspect(binary: bytes) -> Inspection:
             SectionSize(x.name, len(x.payload), len(gzip.compress(x.payload, 6, mtime=0)))
             for x in module.sections
         ),
-        imports=tuple(_import(module, entry, refused) for entry in module.imports),
+        imports=tuple(_import(module, entry, titles) for entry in module.imports),
         exports=tuple(x.name for x in module.exports),
         wrong_exports=tuple(_wrong_exports(module)),
         refusals=refused,
@@ -81,14 +82,13 @@ def inspect(binary: bytes) -> Inspection:
     )
 
 
-def _import(module: Module, entry: Import, refused: dict[str, list[str]]) -> ImportFound:
+def _import(module: Module, entry: Import, refused: dict[str, set[str]]) -> ImportFound:
     title = f"{entry.module}.{entry.name}"
     if entry.kind is Kind.FUNCTION and entry.type_index < len(module.types):
         signature = str(module.types[entry.type_index])
     else:
         signature = entry.kind.name.lower()
-    by = tuple(name for name, reasons in refused.items() if any(x.startswith(f"{title}:") for x in reasons))
-    return ImportFound(title, signature, by)
+    return ImportFound(title, signature, tuple(name for name, titles in refused.items() if title in titles))
 
 
 def _wrong_exports(module: Module) -> list[str]:

@@ -94,6 +94,11 @@ def test_a_missing_import_names_the_chain_and_where_it_was_looked_for(refuse: Re
     assert "--path" in (error.remedy or "")
 
 
+def test_a_folder_that_is_named_like_a_module_is_none(refuse: Refuse) -> None:
+    error = refuse({"filter.py": "import helper\n", "helper.py/readme": ""})
+    assert error.what.startswith("cannot import helper: not found")
+
+
 def test_a_c_extension_names_the_chain_and_the_file(refuse: Refuse) -> None:
     error = refuse(
         {

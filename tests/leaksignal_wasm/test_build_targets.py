@@ -12,6 +12,8 @@ import pytest
 
 from leaksignal_wasm.builder import BuildResult, build
 from leaksignal_wasm.builder.target import parse_target
+from leaksignal_wasm.wasm import Module as WasmModule
+from proxy_wasm_host import Host, Module
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,6 +92,50 @@ def test_a_package_of_the_environment_comes_along_without_its_c_extension(tmp_pa
     result = build(tmp_path / "packs.py", output=tmp_path / "packs.wasm")
     inside = {x["name"]: x["origin"] for x in result.record["modules"]}
     assert inside["msgpack.fallback"] == "dependency"
+
+
+def test_what_the_interpreter_imports_by_itself_at_run_time_comes_along(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text(
+        """
+from datetime import datetime
+from proxy_wasm import HttpContext
+
+class Filter(HttpContext):
+    def on_request_headers(self, num_headers, end_of_stream):
+        datetime.strptime("2024", "%Y")
+        b"".decode("windows-1252"), str(b"", encoding="utf-8-sig"), b"".decode("latin-1"), "".encode("no such codec")
+"""
+    )
+    result = build(tmp_path / "filter.py", output=tmp_path / "out.wasm")
+    names = {x["name"] for x in result.record["modules"]}
+    assert {"_strptime", "encodings.cp1252", "encodings.utf_8_sig"} <= names
+    assert not result.warnings
+
+
+def test_the_compiler_stays_if_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text(
+        """
+from proxy_wasm import HttpContext
+
+class Filter(HttpContext):
+    def on_request_headers(self, num_headers, end_of_stream):
+        names = {}
+        exec("def f(x): return x * 2", names)
+        self.request_headers["x-answer"] = str(names["f"](eval("20 + 1")))
+"""
+    )
+    small = build(tmp_path / "filter.py", output=tmp_path / "out.wasm")
+    large = build(tmp_path / "filter.py", output=tmp_path / "out.wasm", keep_compiler=True)
+    assert large.size > small.size + 300_000
+    with Host().vm(Module.load(large.output)).plugin().http_stream() as stream:
+        out = stream.request([(":method", "GET"), (":path", "/"), (":authority", "a")])
+    assert out.headers["x-answer"] == b"42"
+
+
+def test_function_names_stay_if_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text(CLASS.format(name="Filter"))
+    result = build(tmp_path / "filter.py", output=tmp_path / "out.wasm", keep_names=True)
+    assert "PyObject_Call" in WasmModule.parse(result.output.read_bytes()).function_names.values()
 
 
 def test_an_import_that_will_fail_later_is_a_warning_unless_the_code_expects_it(tmp_path: Path) -> None:

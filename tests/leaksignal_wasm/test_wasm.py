@@ -10,6 +10,7 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leaksignal_wasm import runtime
 from leaksignal_wasm.wasm import Export, Kind, Limits, Module, Segment, Signature, WasmFormatError, custom
 from leaksignal_wasm.wasm import sections as s
 from leaksignal_wasm.wasm.reader import Reader, signed, unsigned
@@ -70,6 +71,13 @@ def touch_everything(module: Module) -> None:
 
 def test_a_module_survives_the_round_trip_byte_for_byte(binary: bytes) -> None:
     assert Module.parse(binary).encode() == binary
+
+
+def test_a_real_module_survives_the_round_trip_byte_for_byte() -> None:
+    real = runtime.locate().path.read_bytes()
+    module = Module.parse(real)
+    touch_everything(module)
+    assert module.encode() == real
 
 
 def test_a_padded_section_size_survives_the_round_trip(binary: bytes) -> None:

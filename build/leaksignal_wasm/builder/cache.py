@@ -9,8 +9,12 @@ import tempfile
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import wasmtime
+
+_KEPT: Final = 8
+"""Compiled runtimes to keep: some 10 MB each."""
 
 
 def cache_folder() -> Path:
@@ -48,6 +52,9 @@ def compiled(engine: wasmtime.Engine, binary: bytes, settings: str) -> wasmtime.
     module = wasmtime.Module(engine, binary)
     with contextlib.suppress(OSError):
         write_atomically(path, bytes(module.serialize()))
+        newest = sorted(path.parent.glob("*.cwasm"), key=lambda x: x.stat().st_mtime, reverse=True)
+        for old in newest[_KEPT:]:
+            old.unlink()
     return module
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 
-from leaksignal_wasm.builder.deferred import Deferred, deferred_imports
+from leaksignal_wasm.builder.deferred import Deferred, deferred_imports, implied_imports
 from leaksignal_wasm.builder.sources import Absent, Origin, Source, Sources
 from leaksignal_wasm.hosts import ABI_FUNCTIONS, GENERATIONS, OUR_WASI, PROXY_FUNCTIONS
 
@@ -163,10 +163,15 @@ class BuildHost:
         return next((x.text for x in self.observed.loaded.values() if x.shown == shown), None)
 
     def _deferred(self, _argument: bytes) -> bytes:
-        """Name what the project's functions import, a line each."""
-        own = [x for x in self.observed.loaded.values() if x.origin is Origin.PROJECT]
+        """Name what the project's functions import, and what users' code makes the interpreter import."""
+        loaded = self.observed.loaded.values()
+        own = [x for x in loaded if x.origin is Origin.PROJECT]
         self.observed.deferred = [(x, entry) for x in own for entry in deferred_imports(x)]
-        return "\n".join(dict.fromkeys(entry.entry for _, entry in self.observed.deferred)).encode()
+        entries = [entry.entry for _, entry in self.observed.deferred]
+        for source in loaded:
+            if source.origin in (Origin.PROJECT, Origin.DEPENDENCY):
+                entries += implied_imports(source)
+        return "\n".join(dict.fromkeys(entries)).encode()
 
     # WASI
 

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, Protocol
 
+from leaksignal_wasm.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -113,7 +115,13 @@ class _Folder:
         )
 
     def read(self, file: str) -> bytes | None:
-        return (self.path / file).read_bytes() if self._offered(file) else None
+        path = self.path / file
+        if not self._offered(file) or not path.is_file():
+            return None
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UserError(f"can't be read: {error.strerror}", where=str(path)) from error
 
     def extension(self, name: str) -> str | None:
         """Find a compiled module of that name: `x.so`, `x.cpython-311-x86_64-linux-gnu.so`, `x.pyd`."""

@@ -130,10 +130,10 @@ def _read(file: Path) -> bytes:
 
 
 def _progress(stack: ExitStack) -> Callable[[str], None]:
-    """Show the current stage on a terminal."""
+    """Show the current stage on a terminal; elsewhere tell only of what takes minutes, making the runtime."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        return lambda _stage: None
+        return lambda stage: None if stage in _STAGES else click.echo(stage, err=True)
     status = stack.enter_context(console.status("building"))
     return lambda stage: status.update(_STAGES.get(stage, stage))
 

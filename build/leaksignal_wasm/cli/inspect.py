@@ -86,7 +86,9 @@ def _sections(found: Inspection) -> Table:
 
 
 def _imports(found: Inspection) -> Table:
-    table = Table("import", "signature", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("import", no_wrap=True)
+    table.add_column("signature")
     for generation in found.refusals:
         table.add_column(generation.partition(" (")[0].removeprefix("Envoy "), justify="center")
     for entry in found.imports:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import groupby
 from typing import Final
 
 PAGE: Final = 65536
@@ -33,6 +34,12 @@ class Kind(IntEnum):
     TAG = 4
 
 
+def _counted(types: tuple[str, ...]) -> str:
+    """Spell types out, runs of one type as a product: `8 i32, i64`."""
+    runs = [(name, len(list(run))) for name, run in groupby(types)]
+    return ", ".join(name if count == 1 else f"{count} {name}" for name, count in runs)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A function's parameters and results, as names of value types."""
@@ -41,7 +48,7 @@ class Signature:
     results: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"({', '.join(self.parameters)}) -> {', '.join(self.results) or 'nothing'}"
+        return f"({_counted(self.parameters)}) -> {_counted(self.results) or 'nothing'}"
 
 
 @dataclass(frozen=True, slots=True)
