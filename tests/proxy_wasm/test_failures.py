@@ -6,6 +6,7 @@ import pytest
 from tests.proxy_wasm.scripted import PLUGIN, STREAM, ScriptedVm, http_vm, tcp_vm
 
 from proxy_wasm import Action, FailureMode, HttpContext, PluginContext, TcpContext
+from proxy_wasm._unbound import HostStatus
 
 REFUSAL = ("send_local_response", 500, b"python_exception", b"", [], 13)
 HTTP = [
@@ -298,3 +299,42 @@ def test_a_stream_context_is_made_for_one_stream() -> None:
     vm.start()
     vm.stream()
     assert "TypeError: None: create_http_context" in vm.errors[0]
+
+
+@pytest.mark.parametrize("call", ["get_property", "define_metric", "increment_metric", "log"])
+def test_a_host_that_cannot_take_the_report_gets_the_answer_all_the_same(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise HostStatus(10)
+
+    vm = http_vm(raising("on_response_headers", HttpContext, ValueError("boo")))
+    monkeypatch.setattr(vm.host, call, refuse)
+    assert vm.call("on_response_headers", STREAM, 1, True) == 1
+    assert vm.host.calls("send_local_response") == [REFUSAL]
+
+
+def test_out_of_memory_while_reporting_still_says_what_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(_error: BaseException) -> str:
+        raise MemoryError
+
+    monkeypatch.setattr("proxy_wasm._report.format_exception", exhausted)
+    vm = http_vm(raising("on_request_headers", HttpContext, ValueError("boo")))
+    assert vm.call("on_request_headers", STREAM, 1, True) == 1
+    assert vm.errors == ["on_request_headers raised ValueError"]
+    assert vm.host.calls("send_local_response") == [REFUSAL]
+
+
+def test_failing_open_where_the_host_cannot_continue_a_direction() -> None:
+    class Holding(TcpContext):
+        def on_upstream_data(self, data_size: int, end_of_stream: bool) -> Action:
+            return Action.PAUSE
+
+        def on_downstream_data(self, data_size: int, end_of_stream: bool) -> None:
+            raise ValueError("boo")
+
+    vm = tcp_vm(Holding, failure_mode=FailureMode.OPEN)
+    vm.host.refuse["continue_stream"] = 12
+    assert vm.call("on_upstream_data", STREAM, 1, False) == 1
+    assert vm.call("on_downstream_data", STREAM, 1, False) == 0
+    assert len(vm.errors) == 1
