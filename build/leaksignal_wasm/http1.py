@@ -116,7 +116,10 @@ async def _read_fields(reader: asyncio.StreamReader) -> Headers:
 
 
 async def _line(reader: asyncio.StreamReader, *, may_end: bool = False) -> bytes:
-    line = await reader.readline()
+    try:
+        line = await reader.readline()
+    except ValueError:
+        raise ProtocolError(f"a line longer than {LARGEST_HEAD} bytes") from None
     if not line.endswith(b"\n") and (line or not may_end):
         raise ProtocolError("the connection ended in the middle of a message")
     return line.rstrip(b"\r\n")
@@ -129,7 +132,7 @@ async def _body(
     if named.get(b"transfer-encoding", b"").lower() == b"chunked":
         return await _chunks(reader)
     if b"content-length" in named:
-        length = int(named[b"content-length"])
+        length = _number(named[b"content-length"], 10)
         return ((await reader.readexactly(length),) if length else ()), ()
     if not until_close:
         return (), ()
@@ -139,7 +142,14 @@ async def _body(
 
 async def _chunks(reader: asyncio.StreamReader) -> tuple[tuple[bytes, ...], Headers]:
     chunks = []
-    while size := int((await _line(reader)).partition(b";")[0], 16):
+    while size := _number((await _line(reader)).partition(b";")[0], 16):
         chunks.append(await reader.readexactly(size))
         await _line(reader)
     return tuple(chunks), await _read_fields(reader)
+
+
+def _number(text: bytes, base: int) -> int:
+    try:
+        return int(text, base)
+    except ValueError:
+        raise ProtocolError(f"no size: {text[:80]!r}") from None

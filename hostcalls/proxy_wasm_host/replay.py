@@ -10,6 +10,7 @@ through Envoy gives equal results; `differences` says in words where two outcome
 from __future__ import annotations
 
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from proxy_wasm_host import LogLevel
+    from proxy_wasm_host._host import Host
     from proxy_wasm_host._http import HttpStream
     from proxy_wasm_host._http import Message as StreamView
     from proxy_wasm_host._local_reply import LocalResponse
@@ -147,24 +149,31 @@ def replay(
 def _outcome(plugin: Plugin, exchange: Exchange) -> Outcome:
     host = plugin.vm.host
     before = host.metrics.values_only()
-    kept, host.logs = host.logs, deque(maxlen=host.logs.maxlen)
-    try:
-        with plugin.http_stream() as stream:
-            _converse(stream, exchange)
-        lines = tuple((line.level, line.message) for line in host.logs)
-    finally:
-        kept.extend(host.logs)
-        host.logs = kept
+    with logged(host) as lines, plugin.http_stream() as stream:
+        _converse(stream, exchange)
     return Outcome(
         exchange=exchange,
         upstream=_message(stream.upstream),
         client=_message(stream.downstream) if stream.reset is None else None,
         actions=tuple(stream.actions),
         local_response=stream.local_response,
-        logs=lines,
+        logs=tuple(lines),
         metrics=_moved(before, host.metrics.values_only()),
         failure=_failure(stream),
     )
+
+
+@contextmanager
+def logged(host: Host) -> Iterator[list[tuple[LogLevel, str]]]:
+    """Collect the lines that are logged meanwhile, in a list that is filled in the end; the host keeps them all."""
+    kept, host.logs = host.logs, deque(maxlen=host.logs.maxlen)
+    lines: list[tuple[LogLevel, str]] = []
+    try:
+        yield lines
+    finally:
+        lines += [(line.level, line.message) for line in host.logs]
+        kept.extend(host.logs)
+        host.logs = kept
 
 
 def _converse(stream: HttpStream, exchange: Exchange) -> None:

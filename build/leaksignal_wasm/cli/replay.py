@@ -40,6 +40,7 @@ _LOG_LINES = 3
 @click.option("--envoy", is_flag=True, help="Through a real Envoy instead of the built-in host.")
 @click.option("--configuration", "--config", metavar="TEXT|@FILE", help="The plugin's configuration.")
 @click.option("--chunk-size", type=click.IntRange(min=1), help="Cut bodies into chunks of so many bytes.")
+@click.option("--partial", is_flag=True, help="Of a capture that was cut off, take what is whole in it.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many exchanges.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line for each stream, then a summary."
@@ -52,6 +53,7 @@ def command(
     limit: int | None,
     *,
     envoy: bool,
+    partial: bool,
     as_json: bool,
 ) -> None:
     """Send the traffic of CAPTURE through a filter and show what it saw and did.
@@ -61,7 +63,7 @@ def command(
     """
     payload = read_configuration(configuration)
     with host_errors():
-        exchanges = _Loading(itertools.islice(iter_capture(capture), limit))
+        exchanges = _Loading(itertools.islice(iter_capture(capture, partial=partial), limit))
         run = _through_envoy if envoy else _through_host
         summary = Summary()
         with run(module, payload) as through:

@@ -103,7 +103,7 @@ class _Reader:
             raise CaptureError(
                 f"ends before {what} is complete: the recording was cut off",
                 where=self.where(),
-                remedy="record it again, or read what is there with load_capture(path, partial=True)",
+                remedy="record it again, or take what is whole in it (replay --partial)",
             ) from None
         except msgpack.BufferFull:
             raise CaptureError(

@@ -41,13 +41,17 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Step:
-    """Exchanges sent one after the other, and what must hold for each."""
+    """Exchanges sent one after the other, and what must hold for each.
+
+    With a `conversation` they are TCP connections instead, in which `client` and `upstream` send so in turn.
+    """
 
     exchanges: tuple[Exchange, ...]
     expectations: tuple[Expectation, ...]
     advance: float = 0.0
     chunk_size: int | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    conversation: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proxy_wasm_host.declarative.document import Node
 
 _SETUP: Final = ("configuration", "vm_configuration", "root_id", "clock", "quirks", "properties", "callouts")
-_STEP: Final = ("request", "response", "capture", "chunk_size", "repeat", "advance", "expect")
+_STEP: Final = ("request", "response", "capture", "tcp", "chunk_size", "repeat", "advance", "expect")
 _FILE: Final = ("filter", *_SETUP, "tests")
 _TEST: Final = ("name", *_SETUP, *_STEP, "steps", "refused")
 _REPLY: Final = (
@@ -138,10 +138,10 @@ def _reply(node: Node) -> Reply:
 
 
 def _step(node: Node, fields: dict[str, Node]) -> Step:
+    sources = [key for key in ("capture", "tcp", "request", "response") if key in fields]
+    if len(sources) > 1 and sources != ["request", "response"]:
+        raise fields[sources[1]].error(f"`{sources[0]}` and `{sources[1]}` exclude each other")
     if "capture" in fields:
-        beside = [key for key in ("request", "response") if key in fields]
-        if beside:
-            raise fields[beside[0]].error(f"`capture` and `{beside[0]}` exclude each other")
         exchanges = messages.captured(fields["capture"])
     else:
         exchanges = (Exchange(messages.request(fields.get("request")), _response(fields), source=node.where),)
@@ -155,7 +155,17 @@ def _step(node: Node, fields: dict[str, Node]) -> Step:
         advance=fields["advance"].number() if "advance" in fields else 0.0,
         properties=_properties(fields["properties"]) if "properties" in fields else {},
         chunk_size=fields["chunk_size"].integer(1) if "chunk_size" in fields else None,
+        conversation=tuple(_said(item) for item in fields["tcp"].items()) if "tcp" in fields else (),
     )
+
+
+def _said(node: Node) -> tuple[str, bytes]:
+    """Read one turn of a TCP conversation: `{client: DATA}` or `{upstream: DATA}`."""
+    turn = node.fields(("client", "upstream"))
+    if len(turn) != 1:
+        raise node.error("one side speaks at a time", "write {client: DATA} or {upstream: DATA}")
+    ((side, data),) = turn.items()
+    return side, messages.content(data)
 
 
 def _response(fields: dict[str, Node]) -> Any:

@@ -10,14 +10,16 @@ from proxy_wasm_host._callouts import LATER, CallFailure, GrpcCall, GrpcReply, H
 from proxy_wasm_host._clock import VirtualClock
 from proxy_wasm_host._host import Host
 from proxy_wasm_host._limits import FailurePolicy
+from proxy_wasm_host.capture import Message
 from proxy_wasm_host.errors import ModuleFailedError
-from proxy_wasm_host.replay import Outcome, replay
+from proxy_wasm_host.replay import Outcome, logged, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy_wasm_host._callouts import Later
     from proxy_wasm_host._plugin import Plugin
+    from proxy_wasm_host.capture import Exchange
     from proxy_wasm_host.declarative.model import Case, Reply, Step
     from proxy_wasm_host.target import Target
 
@@ -99,7 +101,10 @@ def _run_step(step: Step, plugin: Plugin, clock: VirtualClock, problems: list[Pr
     outcomes: list[Outcome] = []
     for exchange in step.exchanges:
         host.calls.clear()
-        (outcome,) = replay(plugin, [exchange], chunk_size=step.chunk_size)
+        if step.conversation:
+            outcome = _connection(plugin, exchange, step.conversation)
+        else:
+            (outcome,) = replay(plugin, [exchange], chunk_size=step.chunk_size)
         outcomes.append(outcome)
         calls = [call for call in host.calls if isinstance(call, HttpCall)]
         where = f" (in {exchange.source})" if len(step.exchanges) > 1 else ""
@@ -107,6 +112,26 @@ def _run_step(step: Step, plugin: Plugin, clock: VirtualClock, problems: list[Pr
     moved = {name: value - before.get(name, 0) for name, value in host.metrics.values_only().items()}
     problems += _unmet(step, moved, "", after_all=True)
     return outcomes
+
+
+def _connection(plugin: Plugin, exchange: Exchange, conversation: tuple[tuple[str, bytes], ...]) -> Outcome:
+    """Hold a TCP conversation; both sides hang up in the end, or the filter before."""
+    with logged(plugin.vm.host) as lines, plugin.tcp_stream() as stream:
+        stream.connect()
+        for side, data in conversation:
+            if stream.reset is None:
+                (stream.downstream_data if side == "client" else stream.upstream_data)(data)
+        if stream.reset is None:
+            stream.downstream_data(b"", end_of_stream=True)
+    failure = str(stream.failure) if stream.failure else f"reset: {stream.reset}" if stream.reset else None
+    return Outcome(
+        exchange=exchange,
+        upstream=Message((), tuple(stream.upstream.chunks)),
+        client=Message((), tuple(stream.downstream.chunks)),
+        actions=tuple(stream.actions),
+        logs=tuple(lines),
+        failure=failure,
+    )
 
 
 def _unmet(step: Step, seen: Ran | dict[str, int], suffix: str, *, after_all: bool) -> list[Problem]:

@@ -8,6 +8,20 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+TCP = """
+from proxy_wasm import TcpContext, log
+
+
+class Lines(TcpContext):
+    def on_downstream_data(self, data_size, end_of_stream):
+        data = self.downstream_data.read()
+        log.info(f"got {data_size}")
+        if b"quit" in data:
+            self.close_downstream()
+        self.downstream_data.replace(data.upper())
+"""
 
 HOLDS = {
     "defaults": "expect: {upstream: {method: GET, path: /, authority: test.example}, client: {status: 200, body: ''}}",
@@ -150,3 +164,19 @@ def test_every_exchange_of_a_capture_is_held_to_it(
     )
     assert len(found) == 2
     assert "(in log.entries[3])" in found[0]
+
+
+def test_tcp_connections_are_conversations(problems: Callable[[str], list[str]], filter_file: Path) -> None:
+    filter_file.write_text(TCP)
+    assert (
+        problems("""
+        tcp: [{client: one}, {upstream: two}, {client: {hex: 7a}}]
+        expect:
+          upstream: {body: ONEZ, chunks: [3, 1]}
+          client: {body: two}
+          logs: [got 3]
+        """)
+        == []
+    )
+    assert problems("tcp: [{client: quit}, {client: more}]\nexpect: {failure: reset}") == []
+    assert any("reset" in problem for problem in problems("tcp: [{client: quit}]"))

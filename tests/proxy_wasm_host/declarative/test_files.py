@@ -72,6 +72,18 @@ if TYPE_CHECKING:
             "`steps` and `request`",
             None,
         ),
+        (
+            "tests:\n- {name: a, tcp: [{client: a, upstream: b}]}",
+            ":2: tests[0].tcp[0]",
+            "one side speaks",
+            None,
+        ),
+        (
+            "tests:\n- {name: a, tcp: [], request: {}}",
+            ":2: tests[0].request",
+            "`tcp` and `request` exclude",
+            None,
+        ),
         ("tests:\n- {name: a, clock: soon}", ":2: tests[0].clock", "a time is expected, found 'soon'", None),
         (
             "tests:\n- {name: a, expect: {actions: {request_headers: stop}}}",
