@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from leaksignal_wasm.envoy import EnvoyProcess
+from leaksignal_wasm.envoy import EnvoyProcess, validate
 from leaksignal_wasm.envoy.testing import Answer, Received, serve_http
 from leaksignal_wasm.envoy_config import Upstream, WasmPlugin, cluster, proxy
 from leaksignal_wasm.envoy_replay import EnvoyReplay
@@ -257,3 +258,20 @@ def test_the_tcp_inspector_counts_and_closes(example_module: Callable[[str], Pat
                 assert client.recv(100) == b""
         assert envoy.wait_for_stat("wasmcustom.tcp_echo_inspector.closed_by_word") == 1
         assert envoy.stats()["wasmcustom.tcp_echo_inspector.connections"] == 2
+
+
+@pytest.mark.envoy
+@pytest.mark.xdist_group("examples")
+@pytest.mark.parametrize("name", [path.name for path in sorted(FILTERS.iterdir())])
+def test_each_example_is_whole_and_its_configuration_valid(
+    name: str, example_module: Callable[[str], Path]
+) -> None:
+    folder = FILTERS / name
+    assert (folder / "README.md").read_text().startswith(f"# {name}\n")
+    bootstrap = yaml.safe_load(
+        (folder / "envoy.yaml")
+        .read_text()
+        .replace("filename: filter.wasm", f"filename: {example_module(name)}")
+    )
+    assert str(example_module(name)) in json.dumps(bootstrap)
+    validate(bootstrap)

@@ -30,11 +30,13 @@ class HeaderAuth(HttpContext):
             answer = await self.http_call(
                 CLUSTER, path="/check", headers=[("authorization", credentials)], timeout=TIMEOUT
             )
+            status = answer.status
         except HttpCallFailedError:
+            status = 503
+        if status >= 500:  # a call that takes too long, Envoy answers itself, with 504
             log.error("the authorisation service did not answer")
             self.send_response(503, body="cannot check credentials now\n")
-            return
-        if answer.status != 200:
+        elif status != 200:
             self.send_response(403, body="not allowed\n")
-            return
-        self.request_headers.set("x-user", answer.headers.get("x-user") or b"")
+        else:
+            self.request_headers.set("x-user", answer.headers.get("x-user") or b"")

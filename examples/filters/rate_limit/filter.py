@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import struct
-import time
 
-from proxy_wasm import HttpContext, PluginContext, shared_data
+from proxy_wasm import HttpContext, PluginContext, get_current_time_nanoseconds, shared_data
 
 BUCKET = struct.Struct("<dd")
 """Tokens left, and the time of the last request in seconds since the epoch."""
@@ -24,7 +23,7 @@ class RateLimit(HttpContext):
 
     def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
         client = self.request_headers.get(self.plugin.header) or b""
-        if not self.plugin.take(client, time.time()):
+        if not self.plugin.take(client, get_current_time_nanoseconds() / 1e9):
             wait = max(1, round(self.plugin.seconds / self.plugin.requests))
             self.send_response(429, headers=[("retry-after", str(wait))], body="too many requests\n")
 

@@ -1,6 +1,7 @@
 """Watches TCP connections: counts bytes and lines both ways, and closes a connection that says a forbidden word.
 
-The plugin configuration is the word. It is found across chunks as well: the last bytes of a chunk are looked at again with the next.
+The plugin configuration is the word. It is found across chunks as well: the last bytes of a chunk are looked at again with the
+next.
 """
 
 from __future__ import annotations
