@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ def show(results: Mapping[str, Sequence[Figure]]) -> None:
     """Print one table, a section for each measurement."""
     table = Table(title=_machine(), title_justify="left")
     for heading in ("", "measured", "to reach", "", "note"):
-        table.add_column(heading, justify="right" if heading in {"measured", "to reach"} else "left")
+        numbers = heading in {"measured", "to reach"}
+        table.add_column(heading, justify="right" if numbers else "left", no_wrap=heading != "note")
     for figures in results.values():
         for figure in figures:
             table.add_row(
@@ -35,7 +37,7 @@ def show(results: Mapping[str, Sequence[Figure]]) -> None:
                 figure.note,
             )
         table.add_section()
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
 
 
 def save(path: Path, results: Mapping[str, Sequence[Figure]]) -> None:

@@ -12,19 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Quiet(HttpContext):
-    def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
-        pass
+def _quiet_callbacks() -> dict[str, Callable[..., int | None]]:
+    """Return the callbacks of a filter that does nothing; inside a function the build does not take it for ours."""
 
-    def on_response_headers(self, num_headers: int, end_of_stream: bool) -> None:
-        pass
+    class Quiet(HttpContext):
+        def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            pass
+
+        def on_response_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            pass
+
+    class QuietPlugin(PluginContext):
+        http_context = Quiet
+
+    return Dispatcher(QuietPlugin).callbacks
 
 
-class _QuietPlugin(PluginContext):
-    http_context = _Quiet
-
-
-_CALLBACKS = Dispatcher(_QuietPlugin).callbacks
+_CALLBACKS = _quiet_callbacks()
 _ROOT, _STREAM = 1_000_000, 1_000_001
 """Context numbers that the host does not get to."""
 

@@ -77,14 +77,15 @@ def test_a_call_out_holds_the_request_until_it_is_answered(
 
     host.cluster("oracle", oracle)
     stream = plugin.http_stream()
-    stream.request([*REQUEST, ("x-ask", "the question")])
+    so_far = stream.request([*REQUEST, ("x-ask", "the question")])
     assert stream.request_paused
-    assert stream.upstream.headers is None
+    assert so_far.headers is None
     clock.advance(0.25)
     assert (asked[0].method, asked[0].path, asked[0].body) == ("POST", "/ask", b"the question")
-    assert stream.upstream.headers
-    assert stream.upstream.headers.text("x-answer") == "42"
-    assert stream.upstream.ended
+    upstream = stream.upstream
+    assert upstream.headers
+    assert upstream.headers.text("x-answer") == "42"
+    assert upstream.ended
 
 
 @pytest.mark.usefixtures("plugin")
@@ -98,8 +99,8 @@ def test_ticks_come_by_the_period_that_was_asked_for(host: Host, clock: VirtualC
 def test_streams_come_and_go_and_leave_nothing_behind(host: Host, plugin: Plugin) -> None:
     for number in range(500):
         with plugin.http_stream() as stream:
-            assert stream.request([*REQUEST, ("x-number", str(number))]).headers.text("x-number") == str(
-                number
-            )
+            headers = stream.request([*REQUEST, ("x-number", str(number))]).headers
+            assert headers
+            assert headers.text("x-number") == str(number)
             assert stream.response(RESPONSE, [b"hello world"]).status == 200
     assert host.messages(LogLevel.ERROR) == []
