@@ -448,6 +448,8 @@ class HttpStream(Stream):
 
     def continue_stream(self, side: int) -> None:
         """Resume the request (0) or the response (1)."""
+        # What is held goes on now, so the next chunk stands for itself.
+        self.context.buffering[side] = False
         (self._response if side else self._request).resume()
 
     def reset_stream(self, reason: str) -> None:
