@@ -154,6 +154,34 @@ def test_endless_recursion_at_import_is_a_recursion_error(refuse: Refuse) -> Non
     assert "RecursionError: maximum recursion depth exceeded" in error.what
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("import os\nos._exit(3)\n", "the interpreter crashed while importing filter: it ended itself"),
+        (
+            "import sys\nsys.setrecursionlimit(10**6)\nclass A:\n    __eq__ = lambda s, o: s == o\nA() == A()\n",
+            "the interpreter crashed while importing filter",
+        ),
+        ("x = " + "-" * 100_000 + "1\n", "MemoryError"),
+        (
+            "x = 1" + "+1" * 50_000 + "\n",
+            "RecursionError: maximum recursion depth exceeded during compilation",
+        ),
+        ("x = '\0'\n", "SyntaxError: source code string cannot contain null bytes"),
+        ("raise ValueError('\\ud800')\n", "ValueError: \\ud800"),
+        (
+            "class E(BaseException):\n    def __str__(self):\n        1 / 0\nraise E\n",
+            'File "filter.py", line 4',
+        ),
+    ],
+)
+def test_whatever_a_filter_does_ends_in_an_error_for_people(refuse: Refuse, source: str, says: str) -> None:
+    error = refuse({"filter.py": source})
+    assert says in error.what
+    assert "filter.py" in str(error)
+    str(error).encode()
+
+
 def test_deeply_nested_data_at_import_is_an_error_not_a_crash(refuse: Refuse) -> None:
     error = refuse({"filter.py": "import json\njson.loads('[' * 100000)\n"})
     assert "RecursionError" in error.what

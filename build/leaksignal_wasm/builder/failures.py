@@ -30,7 +30,10 @@ def explain_failure(target: Target, observed: Observed, failed: Mapping[str, Any
         "deferred": "a module that the filter imports inside of a function can't be imported",
         "callbacks": "the plugin can't be set up",
     }[observed.step]
-    return UserError(f"{what}\n\n{_indent(failed['traceback'])}")
+    traceback = failed["traceback"]
+    placed = 'File "' in traceback  # what the compiler itself can't take has no place of its own
+    where = None if placed else " -> ".join(_path(observed, name) for name in observed.failed_in)
+    return UserError(f"{what}\n\n{_indent(traceback)}", where=where)
 
 
 def _culprit(observed: Observed, missing: str) -> tuple[Absent, tuple[str, ...]] | None:
@@ -78,7 +81,7 @@ def explain_trap(target: Target, observed: Observed, message: str) -> UserError:
     """Say where the interpreter itself came to an end."""
     doing = f"importing {observed.importing[-1]}" if observed.importing else f"the step '{observed.step}'"
     chain = " -> ".join(_path(observed, name) for name in observed.importing)
-    log = "".join(observed.log[-20:]).strip()
+    log = "\n".join(observed.log[-20:]).strip()
     return UserError(
         f"the interpreter crashed while {doing}: {message}" + (f"\n\n{_indent(log)}" if log else ""),
         where=chain or _shown(target, observed),

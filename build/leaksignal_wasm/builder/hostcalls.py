@@ -37,6 +37,10 @@ class Observed:
     """What the guest is busy with: start, sdk, import, discover, prepare, deferred, warm, callbacks."""
     importing: list[str] = field(default_factory=list)
     """The modules being executed right now, outermost first."""
+    raised: tuple[str, ...] = ()
+    """The modules that were being executed where the latest exception came out of one."""
+    failed_in: tuple[str, ...] = ()
+    """The same, of the exception that ended the build."""
     loaded: dict[str, Source] = field(default_factory=dict)
     absent: dict[str, tuple[Absent, tuple[str, ...]]] = field(default_factory=dict)
     """What was asked for and can't come along, with the chain of modules that asked."""
@@ -143,11 +147,17 @@ class BuildHost:
         return json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" + found.text
 
     def _report(self, argument: bytes) -> bytes:
-        event = json.loads(argument)
+        event = json.loads(argument, object_hook=_printable)
         match event:
             case {"event": "begin", "module": str(name)}:
                 self.observed.importing.append(name)
             case {"event": "end"}:
+                self.observed.importing.pop()
+                self.observed.raised = ()
+            case {"event": "failing"}:  # what is imported from now on serves the report of the failure
+                self.observed.failed_in = self.observed.raised
+            case {"event": "raised"}:
+                self.observed.raised = self.observed.raised or tuple(self.observed.importing)
                 self.observed.importing.pop()
             case {"event": "unavailable", "entry": str(entry), "message": str(message)}:
                 self.observed.unavailable[entry] = message
@@ -205,6 +215,14 @@ class BuildHost:
     def _now(self) -> int:
         self._looks += 1
         return EPOCH + self._looks * TICK
+
+
+def _printable(event: dict[str, Any]) -> dict[str, Any]:
+    """Spell out lone surrogates, which no terminal and no file takes."""
+    return {
+        key: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in event.items()
+    }
 
 
 def _type(signature: Signature) -> wasmtime.FuncType:

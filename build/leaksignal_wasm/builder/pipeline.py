@@ -180,7 +180,7 @@ def _drive(
     if failed:
         raise explain_failure(target, observed, failed)
     if not fine or done is None:
-        raise InternalError("the build's own Python failed:\n" + "".join(observed.log))
+        raise InternalError("the build's own Python failed:\n" + "\n".join(observed.log))
     log = list(observed.log)
     with clock("seal"):
         vm.execute(_CLEAR)
@@ -190,7 +190,7 @@ def _drive(
         vm.execute(script("measure"))
     measured = observed.event("measured")
     if measured is None:
-        raise InternalError("the sealed interpreter can't be measured:\n" + "".join(observed.log))
+        raise InternalError("the sealed interpreter can't be measured:\n" + "\n".join(observed.log))
     observed.log = log
     return memory, {**done, **measured}
 

@@ -28,6 +28,13 @@ _STACK: Final = 2 << 20
 _SLICE: Final = 0.2
 """Seconds between two looks at the clock, and at signals that another thread was given."""
 
+_TRAPS: Final = {
+    wasmtime.TrapCode.STACK_OVERFLOW: "its stack ran out",
+    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: "it read or wrote outside of its memory; a stack that ran out can do that",
+    wasmtime.TrapCode.UNREACHABLE: "it ended itself",
+    None: "it ended itself",
+}
+
 _WATCHED: Final = "ls_global_"
 _SETTINGS: Final = f"epochs, stack {_STACK}"
 
@@ -142,7 +149,7 @@ class BuildVm:
                         raise VmTimeoutError
                 result: int | None = running.result()
             except wasmtime.Trap as trap:
-                raise VmTrapError(str(trap).partition("\n")[0]) from trap
+                raise VmTrapError(_TRAPS.get(trap.trap_code, trap.message)) from trap
             finally:
                 if not running.done():
                     self._engine.increment_epoch()

@@ -85,8 +85,10 @@ class _Finder:
             code: CodeType = compile(source, path, "exec", 0, True, optimize)
             del source
             exec(code, module.__dict__)
-        finally:
-            _report("end")
+        except BaseException:
+            _report("raised")
+            raise
+        _report("end")
 
 
 class _Absent:
@@ -221,13 +223,14 @@ def main(module: str, class_name: str | None, data: list[str]) -> None:
         callbacks = _dispatch.Dispatcher(plugin).callbacks
         _proxy_wasm.set_callbacks(callbacks)
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are a filter's errors, too
+        _report("failing")
         try:
             failure = _failure(error)
-        except MemoryError:
-            failure = {"bases": ["MemoryError"], "missing": "", "message": "", "traceback": _bare(error)}
+        except BaseException:  # noqa: BLE001 - no memory left, or an exception that can't even be printed
+            failure = {"bases": [], "missing": "", "message": type(error).__name__, "traceback": _bare(error)}
     else:
         builtin = [name for name in sys.builtin_module_names if name in sys.modules]
         _report("done", plugin=plugin.__qualname__, callbacks=list(callbacks), builtin=builtin)
     if failure is not None:  # out here the exception is gone, and with it whatever filled the memory
         _report("failed", **failure)
-    sys.meta_path[-1] = _Absent
+    sys.meta_path[:] = [_Absent if x is _Finder else x for x in sys.meta_path]
