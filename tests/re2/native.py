@@ -39,7 +39,7 @@ WASM_ONLY = ("-msimd128",)
 
 
 def built(name: str) -> Path:
-    """Return the folder that holds the component's module, compiled if this machine has not got it yet."""
+    """Return the component's module as a file, compiled if this machine has not got it yet."""
     component = _components.load(SHIM / name)
     compiler = _compiler(component)
     options = SANITIZERS if os.environ.get("SANITIZE") else ()
@@ -54,7 +54,7 @@ def built(name: str) -> Path:
             _compile(component, [compiler, "-fPIC", *options], include, made)
             if not goal.is_dir():
                 made.rename(goal)
-    return goal
+    return goal / f"{next(iter(component.modules))}.so"
 
 
 def _compiler(component: Component) -> str:

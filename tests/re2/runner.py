@@ -1,7 +1,7 @@
 """Answers calls, given as source, with what a module makes of them.
 
-Runs natively (`python runner.py MODULE [FOLDER] <calls.json >answers.json`) and, as part of a filter, inside the wasm: it
-imports nothing that a filter could not.
+Runs natively (`python runner.py MODULE [FILE [SOURCE]] <calls.json >answers.json`: the extension module's file, and Python
+source with more names for the calls) and, as part of a filter, inside the wasm: it imports nothing that a filter could not.
 """
 
 import sys
@@ -46,15 +46,15 @@ class Helpers:
         return patterns_set
 
 
-def answer(module: "ModuleType", call: "CodeType | str") -> str:
-    """Return the repr of what the call gives, or `raises NAME`."""
+def answer(module: "ModuleType", call: "CodeType | str", more: "dict[str, object]") -> str:
+    """Return the repr of what the call gives, or `raises NAME`. Beside the module's names it sees `more`."""
     helpers = Helpers(module)
     names = {name: getattr(helpers, name) for name in ("warned", "notified", "made")}
     names |= {
         name: getattr(module, name) for name in getattr(module, "__all__", ())
     }  # some are made on demand
     try:
-        return repr(eval(call, {**vars(module), **names}))  # noqa: S307 - our own cases
+        return repr(eval(call, {**vars(module), **names, **more}))  # noqa: S307 - our own cases
     except Exception as error:  # noqa: BLE001 - whatever it raises is the answer
         return f"raises {type(error).__name__}"
 
@@ -62,11 +62,19 @@ def answer(module: "ModuleType", call: "CodeType | str") -> str:
 def main() -> None:
     import json  # noqa: PLC0415 - a filter has no use for it
     from importlib import import_module  # noqa: PLC0415
+    from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415
+    from runpy import run_path  # noqa: PLC0415
 
-    name, *folders = sys.argv[1:]
-    sys.path[:0] = folders
+    name, file, source = (*sys.argv[1:], "", "")[:3]
+    if file:
+        spec = spec_from_file_location(name, file)
+        assert spec
+        assert spec.loader
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
     module = import_module(name)
-    json.dump([answer(module, call) for call in json.load(sys.stdin)], sys.stdout)
+    more: dict[str, object] = {**run_path(source), name: module} if source else {}
+    json.dump([answer(module, call, more) for call in json.load(sys.stdin)], sys.stdout)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @cache
 def ours() -> ModuleType:
     """Our module under its own name beside pyre2, which keeps its place in sys.modules."""
-    spec = importlib.util.spec_from_file_location("re2", built("re2") / "re2.so")
+    spec = importlib.util.spec_from_file_location("re2", built("re2"))
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -92,12 +92,19 @@ static int keep_unused(Decompressor* self, const char* rest, size_t size) {
   return -1;
 }
 
+/* Replaces unconsumed_tail by the input that is left. */
 static int keep_tail(Decompressor* self, const char* rest, size_t size) {
   if (size == 0 && PyBytes_GET_SIZE(self->unconsumed_tail) == 0) return 0;
   PyObject* tail = PyBytes_FromStringAndSize(rest, size);
   if (tail == NULL) return -1;
   Py_SETREF(self->unconsumed_tail, tail);
   return 0;
+}
+
+/* At the end of the stream the rest is unused data, and, as in CPython, also the new tail if there was one before. */
+static int keep_rest(Decompressor* self, const char* rest, size_t size) {
+  if (keep_unused(self, rest, size) < 0) return -1;
+  return PyBytes_GET_SIZE(self->unconsumed_tail) == 0 ? 0 : keep_tail(self, rest, size);
 }
 
 /* zlib's inflate, which also answers the stream's question for a dictionary. */
@@ -117,8 +124,7 @@ static PyObject* run(Decompressor* self, const char* data, size_t size, Py_ssize
   size_t left = size;
   int status = Z_OK;
   if (self->eof) {
-    if (keep_unused(self, data, size) < 0) return NULL;
-    if (keep_tail(self, NULL, 0) < 0) return NULL;
+    if (keep_rest(self, data, size) < 0) return NULL;
     return PyBytes_FromStringAndSize(NULL, 0);
   }
   if (output_open(&output, &self->stream, first, limit) < 0) return NULL;
@@ -138,7 +144,7 @@ static PyObject* run(Decompressor* self, const char* data, size_t size, Py_ssize
   if (status == Z_STREAM_END) {
     self->eof = 1;
     close_stream(self); /* its window is of no more use */
-    if (result != NULL && (keep_unused(self, next, rest) < 0 || keep_tail(self, NULL, 0) < 0)) Py_CLEAR(result);
+    if (result != NULL && keep_rest(self, next, rest) < 0) Py_CLEAR(result);
   } else if (result != NULL && keep_tail(self, next, rest) < 0) {
     Py_CLEAR(result);
   }
