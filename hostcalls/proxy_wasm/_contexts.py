@@ -104,7 +104,8 @@ class Context:
         """Call ``cluster``, one of the proxy's configuration, by HTTP; it is on its way when this returns.
 
         Await the result, or give a ``callback`` that gets the finished call. ``authority`` is the cluster's
-        name unless given; ``timeout`` is in seconds. Raises :class:`BadArgumentError` for an unknown cluster,
+        name unless given. ``timeout`` is in seconds; when they are over Envoy answers with status 504, as it
+        does with 503 where there is no connection. Raises :class:`BadArgumentError` for an unknown cluster,
         :class:`InternalFailureError` if it fails at once.
         """
         self.make_effective()

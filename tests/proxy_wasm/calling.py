@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from proxy_wasm import Action, HttpCall, HttpCallFailedError, HttpContext, PluginContext, gather, log
+from proxy_wasm import (
+    Action,
+    HttpCall,
+    HttpCallFailedError,
+    HttpContext,
+    PeerType,
+    PluginContext,
+    TcpContext,
+    gather,
+    log,
+)
 
 
 class Calling(HttpContext):
@@ -74,5 +84,25 @@ class Calling(HttpContext):
         log.info("gone: %s", self.do)
 
 
+class Gate(TcpContext):
+    """Lets nobody through while `/gate` does not answer 200."""
+
+    async def on_new_connection(self) -> None:
+        if (await self.http_call("http", path="/gate")).status != 200:
+            self.close_downstream()
+
+    def on_downstream_data(self, data_size: int, end_of_stream: bool) -> None:
+        self.downstream_data.replace(self.downstream_data.read().upper())
+
+    def on_upstream_data(self, data_size: int, end_of_stream: bool) -> None:
+        self.upstream_data.append(b"!")
+        if b"FAIL" in self.upstream_data.read():
+            raise ValueError("boo")
+
+    def on_downstream_connection_close(self, peer_type: PeerType) -> None:
+        log.info("closed by %s", peer_type)
+
+
 class Plugin(PluginContext):
     http_context = Calling
+    tcp_context = Gate

@@ -12,13 +12,16 @@ import pytest
 
 from leaksignal_wasm.envoy import EnvoyProcess
 from leaksignal_wasm.envoy.testing import Answer, HttpUpstream, Received, request, serve_http
+from leaksignal_wasm.envoy.upstream import serve_tcp_echo
 from leaksignal_wasm.envoy_config import (
     WasmPlugin,
     bootstrap,
     cluster,
     http_listener,
     http_wasm_filter,
+    network_wasm_filter,
     route,
+    tcp_listener,
 )
 
 if TYPE_CHECKING:
@@ -52,15 +55,27 @@ def grpc_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def envoy(_server: HttpUpstream, grpc_port: int, build_filter: Callable[..., Path]) -> Iterator[EnvoyProcess]:
+def tcp_port() -> Iterator[int]:
+    with serve_tcp_echo() as echo:
+        yield echo.port
+
+
+@pytest.fixture(scope="module")
+def envoy(
+    _server: HttpUpstream, grpc_port: int, tcp_port: int, build_filter: Callable[..., Path]
+) -> Iterator[EnvoyProcess]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses, and nobody else gets it
         plugin = WasmPlugin(build_filter(FILTER.read_text()), name="calling")
         config = bootstrap(
-            listeners=[http_listener("ingress", routes=[route("http")], filters=[http_wasm_filter(plugin)])],
+            listeners=[
+                http_listener("ingress", routes=[route("http")], filters=[http_wasm_filter(plugin)]),
+                tcp_listener("tcp", cluster="tcp", filters=[network_wasm_filter(plugin)]),
+            ],
             clusters=[
                 cluster("http", "127.0.0.1", _server.port),
                 cluster("grpc", "127.0.0.1", grpc_port, http2=True),
+                cluster("tcp", "127.0.0.1", tcp_port),
                 cluster("nowhere", "127.0.0.1", taken.getsockname()[1]),
             ],
         )
@@ -143,3 +158,27 @@ def test_a_client_that_leaves_while_its_request_waits_leaves_nothing(
     left.set_result(None)
     assert request(envoy).status == 200
     assert not [line for line in envoy.log_lines()[since:] if "Traceback" in line.message]
+
+
+def talk(envoy: EnvoyProcess, data: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", envoy.port("tcp")), timeout=30) as client:
+        client.sendall(data)
+        try:
+            return client.recv(100)
+        except ConnectionResetError:  # closed with our bytes unread
+            return b""
+
+
+def test_a_connection_waits_for_its_gate(envoy: EnvoyProcess, upstream: HttpUpstream) -> None:
+    since = len(envoy.log_lines())
+    assert talk(envoy, b"hello") == b"HELLO!"
+    envoy.wait_for_log("closed by (LOCAL|REMOTE)", since=since)
+    assert [seen.path for seen in upstream.requests] == ["/gate"]
+
+
+def test_a_closed_gate_and_a_failing_filter_end_the_connection(
+    envoy: EnvoyProcess, upstream: HttpUpstream
+) -> None:
+    assert talk(envoy, b"fail") == b""
+    upstream.respond = lambda _: Answer(403)
+    assert talk(envoy, b"hello") == b""
