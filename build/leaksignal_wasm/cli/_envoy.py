@@ -91,20 +91,36 @@ def starting(console: Console, what: str) -> Iterator[Callable[[float], None]]:
         yield lambda seconds: status.update(f"{what} ({seconds:.0f} s)")
 
 
+class Interrupted(BaseException):
+    """Somebody wants this to end, by ctrl-C or SIGTERM.
+
+    Not a KeyboardInterrupt: the interpreter may end with that signal even after one that was caught.
+    """
+
+
 @contextlib.contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Make SIGTERM end the block as ctrl-C does, and both end it without a word."""
+    """Let ctrl-C and SIGTERM raise Interrupted in the block, and end it without a word.
+
+    Where ctrl-C is ignored, as by a shell's background jobs, it goes on being ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Interrupted
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        numbers.append(signal.SIGINT)
+    before = {}
     try:
+        for number in numbers:
+            before[number] = signal.signal(number, interrupt)
         yield
-    except KeyboardInterrupt:
+    except Interrupted:
         pass
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def serve_until(envoy: EnvoyProcess, done: Callable[[], bool] = lambda: False, poll: float = 0.2) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -103,12 +104,12 @@ def command(
         max_body=max_body,
         binary=_envoy.binary(envoy, func_e=func_e),
     )
-    with recorder:
+    with _envoy.stopped_by_signals(), recorder:
         console.print(f"recording [bold]{recorder.envoy.url('/')}[/bold] -> {upstream}; ctrl-C ends it")
-        with _envoy.stopped_by_signals(), console.status("no request yet") as status:
+        with contextlib.suppress(_envoy.Interrupted), console.status("no request yet") as status:
             _record(recorder, requests, seconds, status.update)
         count = _save(recorder, output, form, mask)
-    console.print(f"{count} requests in {output}")
+        console.print(f"{count} requests in {output}")
 
 
 def _record(
@@ -118,7 +119,7 @@ def _record(
     end = time.monotonic() + (seconds or float("inf"))
 
     def enough() -> bool:
-        answered = recorder.watch()
+        answered = recorder.answered()
         show(f"{answered} requests")
         return (requests is not None and answered >= requests) or time.monotonic() >= end
 
@@ -128,7 +129,7 @@ def _record(
 def _save(recorder: Recorder, output: Path, form: str, mask: tuple[str, ...]) -> int:
     if form == "capture":
         return save_capture(output, recorder.exchanges(mask))
-    files = recorder.stop()
+    files = recorder.files()
     output.mkdir(exist_ok=True)
     for number, file in enumerate(files, 1):
         shutil.copyfile(file, output / f"{number:06}{'.json' if form == 'tap-json' else '.pb'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 16 << 20
 """Bytes of one body (whole), or of one chunk, that are kept."""
 
+_START: Final = b"x-capture-start"
 _MASK: Final = b"*"
 _COMPLETED: Final = "http.ingress.downstream_rq_completed"
 
@@ -29,10 +31,8 @@ _COMPLETED: Final = "http.ingress.downstream_rq_completed"
 class Recorder:
     """A context manager: while it is open, what goes through `envoy` is written down, a file a request.
 
-    With `whole` a body is recorded in one piece and with exact times, else chunk by chunk as it passed, and a
-    request's time is that of its file when `watch` first saw it. `options` go to EnvoyProcess.
-
-    The files are there until the block is left; `exchanges` reads them once Envoy has been stopped.
+    A body is recorded chunk by chunk as it passed, or with `whole` in one piece and with the response's time
+    too. `options` go to EnvoyProcess. The files are there until the block is left.
     """
 
     def __init__(
@@ -46,11 +46,18 @@ class Recorder:
         **options: Any,
     ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="leaksignal-capture-"))
-        self._first_seen: dict[Path, int] = {}
         tap = http_tap(
             str(self._folder / "tap"), tap_format=tap_format, streaming=not whole, max_body=max_body
         )
-        bootstrap = proxy([], upstream, port=port, filters=[tap], http1_trailers=True, release_memory=False)
+        bootstrap = proxy(
+            [],
+            upstream,
+            port=port,
+            filters=[tap],
+            http1_trailers=True,
+            start_time_header=_START.decode(),
+            release_memory=False,
+        )
         self.envoy = EnvoyProcess(bootstrap, **options)
 
     def __enter__(self) -> Self:
@@ -67,48 +74,59 @@ class Recorder:
         self.envoy.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def watch(self) -> int:
-        """Note the requests that are new, and return how many have been answered so far."""
-        self._note()
+    def answered(self) -> int:
+        """Return how many requests have been answered so far."""
         return self.envoy.stats(f"^{_COMPLETED}$").get(_COMPLETED, 0)
 
-    def stop(self) -> list[Path]:
-        """Stop Envoy, which completes the files, and return them in the order of their requests."""
-        self.envoy.stop()
-        self._note()
-        return list(self._first_seen)
+    def files(self) -> list[Path]:
+        """Stop Envoy, which completes its files, and return them in the order of their requests.
+
+        They hold one header of ours, `x-capture-start`, by which they were put in order.
+        """
+        return [file for _, file in self._recorded()]
 
     def exchanges(self, masked: Collection[str] = ()) -> Iterator[Exchange]:
-        """Yield what was recorded in the order of the requests; values of the headers `masked` become asterisks.
+        """Stop Envoy, and yield what was recorded, in order; values of the headers `masked` become asterisks.
 
         Raises UserError if a file is damaged.
         """
         names = {name.lower().encode() for name in masked}
-        found = []
-        for file in self.stop():
-            try:
-                recorded = list(iter_capture(file))
-            except NoRequestError:
-                continue  # TLS sent to a plain port, for instance: Envoy answers 400 by itself
-            except CaptureError as error:
-                raise UserError(f"Envoy's tap file cannot be read: {error}") from error
-            # The file's name is of no use to anybody later, and would be this machine's.
-            found += [
-                dataclasses.replace(one, started=one.started or self._first_seen[file], source="")
-                for one in recorded
-            ]
-        found.sort(key=lambda exchange: exchange.started or 0)
-        for exchange in found:
+        for exchange, _ in self._recorded():
             yield dataclasses.replace(
                 exchange,
                 request=_masked(exchange.request, names),
                 response=exchange.response and _masked(exchange.response, names),
             )
 
-    def _note(self) -> None:
-        new = [file for file in self._folder.iterdir() if file not in self._first_seen]
-        for written, file in sorted((file.stat().st_mtime_ns, file) for file in new):
-            self._first_seen[file] = written
+    def _recorded(self) -> list[tuple[Exchange, Path]]:
+        self.envoy.stop()
+        found = []
+        for file in self._folder.iterdir():
+            try:
+                # Envoy writes one request to a file.
+                exchange = next(iter(iter_capture(file)))
+            except NoRequestError:
+                continue  # TLS sent to a plain port, for instance: Envoy answers 400 by itself
+            except CaptureError as error:
+                raise UserError(f"Envoy's tap file cannot be read: {error}") from error
+            found.append((_stamped(exchange), file))
+        found.sort(key=lambda pair: (pair[0].started or 0, pair[1].name))
+        return found
+
+
+def _stamped(exchange: Exchange) -> Exchange:
+    """Return `exchange` with the start time that its header told, and without that header.
+
+    Its source would be the name of a file that is gone.
+    """
+    stamp = exchange.request.get(_START)
+    headers = tuple(header for header in exchange.request.headers if header[0] != _START)
+    return dataclasses.replace(
+        exchange,
+        request=dataclasses.replace(exchange.request, headers=headers),
+        started=int(Decimal(stamp.decode()) * 10**9) if stamp else exchange.started,
+        source="",
+    )
 
 
 def _masked(message: Message, names: Collection[bytes]) -> Message:

@@ -64,22 +64,26 @@ def http_listener(
     upgrades: Sequence[str] = ("websocket",),
     request_timeout: float | None = None,
     http1_trailers: bool = False,
+    start_time_header: str | None = None,
 ) -> Config:
     """Return a listener whose requests go through `filters` and then by the first of `routes` that matches.
 
     `buffer_limit` (bytes) is both the connection's and the filters' buffer; None leaves Envoy's 1 MiB. `port`
     0 lets the system choose. `request_timeout` in seconds; None is Envoy's default: none. Envoy drops the
-    trailers of HTTP/1.1 without `http1_trailers`.
+    trailers of HTTP/1.1 without `http1_trailers`. `start_time_header` is set to the request's start (seconds since
+    the epoch, nine decimals) before any filter sees it, and is not sent upstream.
     """
     manager = named(
         "envoy.filters.network.http_connection_manager",
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
         codec_type=None if codec is Codec.AUTO else codec.value,
-        route_config={
-            "name": name,
-            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": list(routes)}],
-        },
+        route_config=present(
+            name=name,
+            virtual_hosts=[{"name": "all", "domains": ["*"], "routes": list(routes)}],
+            request_headers_to_remove=[start_time_header] if start_time_header else None,
+        ),
+        early_header_mutation_extensions=[_start_time(start_time_header)] if start_time_header else None,
         http_filters=[*filters, router()],
         access_log=list(access_log) or None,
         upgrade_configs=[{"upgrade_type": upgrade} for upgrade in upgrades] or None,
@@ -125,6 +129,19 @@ def stdout_access_log(line: str) -> Config:
         "envoy.access_loggers.stdout",
         "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
         log_format={"text_format_source": {"inline_string": line + "\n"}},
+    )
+
+
+def _start_time(header: str) -> Config:
+    """Return the extension that writes the start time into `header` before the filters are called."""
+    value = {
+        "header": {"key": header, "value": "%START_TIME(%s.%9f)%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    return named(
+        "envoy.http.early_header_mutation.header_mutation",
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        mutations=[{"append": value}],
     )
 
 

@@ -65,6 +65,7 @@ def proxy(
     routes: Sequence[Config] = (),
     buffer_limit: int | None = None,
     http1_trailers: bool = False,
+    start_time_header: str | None = None,
     max_heap: int | None = None,
     release_memory: bool = True,
 ) -> Config:
@@ -94,6 +95,7 @@ def proxy(
             access_log=access_log,
             buffer_limit=buffer_limit,
             http1_trailers=http1_trailers,
+            start_time_header=start_time_header,
         )
     return bootstrap(
         listeners=[listener],
