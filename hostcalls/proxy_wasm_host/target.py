@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,10 +109,17 @@ def _import(place: str) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise TargetError(f"its import failed: {type(error).__name__}: {error}", where=place) from error
+        raise _import_failed(place, error) from error
     finally:
         sys.path.remove(beside)
     return module
+
+
+def _import_failed(place: str, error: Exception) -> TargetError:
+    """Say what went wrong and in which line, which is the user's."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    line = "" if isinstance(error, SyntaxError) else f", in {last.filename}:{last.lineno}"
+    return TargetError(f"its import failed: {type(error).__name__}: {error}{line}", where=place)
 
 
 def _named(place: str) -> ModuleType:
@@ -124,4 +132,4 @@ def _named(place: str) -> ModuleType:
                 where=place,
                 remedy="name a .wasm module or a filter's .py file",
             ) from None
-        raise TargetError(f"its import failed: {error}", where=place) from error
+        raise _import_failed(place, error) from error

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from leaksignal_wasm.cli._border import host_errors, read_configuration
 from leaksignal_wasm.errors import UserError
-from proxy_wasm_host import FailurePolicy, Host
+from proxy_wasm_host import FailurePolicy, Host, LogLevel, ModuleFailedError
 from proxy_wasm_host.capture import iter_capture
 from proxy_wasm_host.replay import Outcome, header_changes, replay
 from proxy_wasm_host.target import load_target
@@ -213,8 +213,13 @@ class _HostRun:
 
     def __init__(self, module: str, configuration: bytes | None) -> None:
         self._host = Host()
-        vm = load_target(module).vm(self._host, failure_policy=FailurePolicy.FAIL_RELOAD)
-        self._plugin = vm.plugin("filter", "", configuration or b"")
+        target = load_target(module)
+        try:
+            vm = target.vm(self._host, failure_policy=FailurePolicy.FAIL_RELOAD)
+            self._plugin = vm.plugin("filter", "", configuration or b"")
+        except ModuleFailedError as error:
+            said = "".join(f"\n    {line}" for line in self._host.messages(LogLevel.WARN))
+            raise UserError(f"the filter does not start: {error.what}{said}", where=module) from error
 
     def __enter__(self) -> Self:
         return self

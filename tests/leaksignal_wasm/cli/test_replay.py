@@ -77,6 +77,9 @@ def test_the_configuration_comes_as_text_or_from_a_file(har_files: dict[str, Pat
     for text, code in (("yes", 0), (f"@{tmp_path / 'c'}", 0), ("no", 1), (f"@{tmp_path / 'none'}", 1)):
         result = run(har_files["reqres"], "--module", tmp_path / "f.py", "--configuration", text)
         assert result.exit_code == code, result.output
+    refused = run(har_files["reqres"], "--module", tmp_path / "f.py", "--configuration", "no")
+    assert "the filter does not start" in refused.stderr
+    assert "ValueError: no" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,7 @@ def test_the_configuration_comes_as_text_or_from_a_file(har_files: dict[str, Pat
         ("ok.har", "none.wasm", "none.wasm: can't be read"),
         ("ok.har", "none.py", "none.py: no such file"),
         ("ok.har", "broken.py", "its import failed: SyntaxError"),
+        ("ok.har", "raising.py", "its import failed: ZeroDivisionError: division by zero, in "),
         ("ok.har", "ok.har", "neither a file nor a module"),
         ("ok.har", "bad.wasm", "bad.wasm: "),
     ],
@@ -96,6 +100,7 @@ def test_what_replay_refuses(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "f.py").write_text("from proxy_wasm import HttpContext\nclass F(HttpContext): pass\n")
+    (tmp_path / "raising.py").write_text("1 / 0\n")
     (tmp_path / "broken.py").write_text("class:\n")
     (tmp_path / "ok.har").write_text('{"log": {"entries": []}}')
     (tmp_path / "bad.wasm").write_bytes(b"\0asm\1\0\0\0\xff")
