@@ -93,6 +93,14 @@ def test_envoy_names_what_it_does_not_accept(envoy_binary: EnvoyBinary) -> None:
         validate(config, binary=envoy_binary)
 
 
+def test_func_e_validates_too(func_e_binary: EnvoyBinary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVOY_PATH", str(func_e_binary.path))
+    on_its_own = EnvoyBinary(None, func_e_binary.func_e)
+    validate(proxy([], None), binary=on_its_own)
+    with pytest.raises(UserError, match="colour"):
+        validate({**proxy([], None), "colour": "red"}, binary=on_its_own)
+
+
 def test_an_object_reaches_the_module_as_the_json_it_was() -> None:
     value = {"z": 10**17 + 1, "a": [True, None], "text": "é\n"}
     assert json.loads(payload(value)["value"]) == value

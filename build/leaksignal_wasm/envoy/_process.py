@@ -267,7 +267,11 @@ class EnvoyProcess:
             if name.endswith(("rejected", "update_failure"))
         ):
             raise explain("Envoy rejected its new listeners", self.log_lines()[said:])
-        self._poll(lambda: self._settled(before), timeout)
+        if self._poll(lambda: self._settled(before), timeout) is None:
+            raise explain(
+                f"Envoy's workers did not take up the new listeners within {timeout} s",
+                self.log_lines()[said:],
+            )
         self._ports = {}
 
     # Inside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,9 +25,10 @@ def validate(
     with tempfile.TemporaryDirectory(prefix="leaksignal-envoy-") as folder:
         config = Path(folder) / "envoy.json"
         config.write_text(json.dumps(bootstrap), encoding="utf-8")
-        command = [str(binary.path), "--mode", "validate", "--config-path", str(config)]
+        command = [*binary.command(), "--mode", "validate", "--config-path", str(config)]
         command += ["--log-format", LOG_FORMAT, "--log-format-escaped", "--log-level", "warning"]
-        run = subprocess.run(command, capture_output=True, check=False, timeout=timeout)
+        environment = {**os.environ, **binary.environment(Path(folder))}
+        run = subprocess.run(command, capture_output=True, check=False, timeout=timeout, env=environment)
     if run.returncode:
         lines = [parse_line(line) for line in run.stderr.decode("utf-8", "replace").splitlines()]
         raise explain("Envoy does not accept this configuration", lines)
