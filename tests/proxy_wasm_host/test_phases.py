@@ -66,42 +66,45 @@ def drive_tcp(probe: Probe) -> None:
             stream.upstream_data(b"pong", end_of_stream=True)
 
 
-def answers(call: Callable[[Guest], int], phases: list[str], *, quirks: bool, alone: bool) -> str:
-    """Make `call` in every phase; `alone`: a stream for each phase, because the call ends it."""
-    found: dict[str, str] = {}
+Found = dict[str, dict[str, str]]
+
+
+def ask_everything(
+    probe: Probe, calls: dict[str, Callable[[Guest], int]], phases: list[str], found: Found
+) -> None:
+    """Make `calls` in `phases`; the tick makes the HTTP call that one of the phases is about."""
 
     def handler(phase: str) -> Callable[..., None]:
         def make(guest: Guest, *_arguments: int) -> None:
-            found.setdefault(phase, LETTERS[call(guest)])
+            if phase == "tick":
+                assert guest.http_call(b"auth")[0] == 0
+            for name, call in calls.items() if phase in phases else ():
+                found.setdefault(name, {}).setdefault(phase, LETTERS[call(guest)])
 
         return make
 
-    for group in [[phase] for phase in phases] if alone else [phases]:
-        probe = Probe(quirks=quirks, on={phase: handler(phase) for phase in group})
-
-        own = probe.on.get("tick")
-
-        def ask(guest: Guest, _root: int, own: Callable[..., object] | None = own) -> None:
-            assert guest.http_call(b"auth")[0] == 0
-            if own is not None:
-                own(guest)
-
-        if phases is HTTP_PHASES:
-            probe.on["tick"] = ask
-            drive_http(probe)
-        else:
-            drive_tcp(probe)
-    return "".join(found.get(phase, "-") for phase in phases)
+    probe.on |= {phase: handler(phase) for phase in {*phases, "tick"}}
 
 
 def matrix(*, quirks: bool) -> str:
-    lines = []
-    for calls, alone in ((CALLS, False), (ENDING, True)):
-        for name, call in calls.items():
-            http = answers(call, HTTP_PHASES, quirks=quirks, alone=alone)
-            tcp = answers(call, TCP_PHASES, quirks=quirks, alone=alone)
-            lines.append(f"{name:<35} {http} {tcp}")
-    return "\n".join(lines)
+    found: Found = {}
+    for phases, drive in ((HTTP_PHASES, drive_http), (TCP_PHASES, drive_tcp)):
+        probe = Probe(quirks=quirks)
+        ask_everything(probe, CALLS, phases, found)
+        drive(probe)
+        # These end the stream, so each gets one for itself.
+        for name, call in ENDING.items():
+            for phase in phases:
+                probe = Probe(quirks=quirks)
+                ask_everything(probe, {name: call}, [phase], found)
+                drive(probe)
+    return "\n".join(
+        f"{name:<35} "
+        + " ".join(
+            "".join(found[name].get(phase, "-") for phase in phases) for phases in (HTTP_PHASES, TCP_PHASES)
+        )
+        for name in (*CALLS, *ENDING)
+    )
 
 
 ENVOY = """

@@ -49,7 +49,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quiet")
 def test_a_filter_is_tested_natively(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FILTER_TEST.replace("EXPECTED", 'b"core"'))
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -58,7 +58,7 @@ def test_the_same_tests_run_a_module(pytester: pytest.Pytester, tmp_path: Path) 
     # A module that does nothing, so the difference shows.
     module.write_bytes(wasmtime.wat2wasm(wat(only=[])))
     pytester.makepyfile(FILTER_TEST.replace("EXPECTED", "None"))
-    run = pytester.runpytest_subprocess("-p", "no:cacheprovider", f"--proxy-wasm-module={module}")
+    run = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--proxy-wasm-module={module}")
     run.assert_outcomes(passed=2)
 
 
@@ -72,4 +72,4 @@ def test_a_module_can_be_loaded_by_name(pytester: pytest.Pytester, tmp_path: Pat
             assert plugin.configuration == b'{{"a": 1}}'
             assert plugin.vm.vm_id == "v"
     """)
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
