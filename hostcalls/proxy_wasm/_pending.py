@@ -130,9 +130,19 @@ class Task(Pending):
 
     def _end(self, value: object, error: BaseException | None) -> None:
         self._settle(value, error)
+        del error  # its traceback is about to lead through here
         if self.on_end is not None:
             self.on_end(self)
-            self._value = self._error = None  # an error's traceback leads back here
+
+    def outcome(self) -> object:
+        """The result, or the exception, once: kept here it would lead back here by its traceback."""
+        error, self._error = self._error, None
+        if error is None:
+            return self._value
+        try:
+            raise error
+        finally:
+            del error
 
     def cancel(self) -> None:
         """End the coroutine where it waits: ``GeneratorExit`` is raised there, ``finally`` blocks run."""

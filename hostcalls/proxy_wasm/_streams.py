@@ -168,7 +168,7 @@ class Streams:
                 self._suspend(task)
                 context._state |= BUSY << direction
                 return PAUSE
-            result = task.result()
+            result = task.outcome()
         action = _action(name, result)
         state = context._state
         if is_over(state, direction):
@@ -196,7 +196,7 @@ class Streams:
         task = Task(context, result, name)  # type: ignore[arg-type] # checked by COROUTINE
         task.step()
         if task.done():
-            task.result()
+            task.outcome()
         else:
             self._suspend(task)
         return True
@@ -215,12 +215,8 @@ class Streams:
         context, direction = task.context, task.direction
         if context._tasks is not None and task in context._tasks:
             context._tasks.remove(task)
-        if task._error is not None:
-            # Not raised again: its traceback would lead through this frame and back to the task.
-            self._fail(context, task.callback, task._error, None, direction)
-            return
         try:
-            result = task.result()
+            result = task.outcome()
             if direction is None:
                 return
             context._state &= ~(BUSY << direction)
