@@ -88,12 +88,11 @@ def _sections(found: Inspection) -> Table:
 def _imports(found: Inspection) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("import", no_wrap=True)
-    table.add_column("signature")
     for generation in found.refusals:
         table.add_column(generation.partition(" (")[0].removeprefix("Envoy "), justify="center")
     for entry in found.imports:
         marks = ["[red]no[/red]" if name in entry.refused_by else "yes" for name in found.refusals]
-        table.add_row(entry.name, entry.signature, *marks)
+        table.add_row(entry.name, *marks)
     return table
 
 
