@@ -8,6 +8,7 @@ four bytes, an i64 in its first eight.
 from __future__ import annotations
 
 import ctypes
+import functools
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,6 @@ _set_deadline.restype = None
 _set_deadline.argtypes = [ctypes.c_void_p, ctypes.c_uint64]
 
 _SLOTS = {"i": "I12x", "I": "Q8x"}
-_FORMATS = {"i": "<I", "I": "<Q"}
 _VALUES = {"i": ctypes.c_uint32, "I": ctypes.c_uint64}
 _HOST_ERROR = b"a host function failed"
 
@@ -63,6 +63,18 @@ def set_deadline(context: int, ticks: int) -> None:
     _set_deadline(context, ticks)
 
 
+@functools.cache
+def _shape(signature: str) -> tuple[struct.Struct, Any, wasmtime.FuncType]:
+    """Return how the slots of a function's parameters are laid out, its result's type, and its wasm type."""
+    parameters, results = signature.split(":")
+    letters = {"i": wasmtime.ValType.i32, "I": wasmtime.ValType.i64}
+    kind = wasmtime.FuncType(
+        [letters[letter]() for letter in parameters], [letters[letter]() for letter in results]
+    )
+    layout = struct.Struct("<" + "".join(_SLOTS[letter] for letter in parameters))
+    return layout, _VALUES[results] if results else None, kind
+
+
 def host_function(
     context: int, signature: str, function: Callable[..., int | None], raised: Raised
 ) -> tuple[wasmtime.Func, object]:
@@ -70,11 +82,10 @@ def host_function(
 
     What `function` raises ends the running call into wasm and is raised again by `Guest`.
     """
-    parameters, results = signature.split(":")
-    layout = struct.Struct("<" + "".join(_SLOTS[letter] for letter in parameters))
+    layout, result, kind = _shape(signature)
     unpack, size = layout.unpack, layout.size
     string_at = ctypes.string_at
-    store_result = _VALUES[results].from_address if results else None
+    store_result = None if result is None else result.from_address
 
     def native(_environment: int, _caller: int, slots: int, _count: int) -> int:
         try:
@@ -87,10 +98,6 @@ def host_function(
         return 0
 
     callback = _NATIVE_CALLBACK(native)
-    letters = {"i": wasmtime.ValType.i32, "I": wasmtime.ValType.i64}
-    kind = wasmtime.FuncType(
-        [letters[letter]() for letter in parameters], [letters[letter]() for letter in results]
-    )
     func = raw.wasmtime_func_t()
     _new(context, kind.ptr(), callback, None, None, ctypes.byref(func))
     return wasmtime.Func._from_raw(func), callback  # noqa: SLF001 -- made by the line above, as Func() would
@@ -106,13 +113,13 @@ class Guest:
 
     def __init__(self, context: int, func: wasmtime.Func, signature: str, raised: Raised) -> None:
         parameters, results = signature.split(":")
+        self._layout, result, _kind = _shape(signature)
         self._context = context
         self._func = func._func  # noqa: SLF001 -- the C interface wants it
         count = max(len(parameters), len(results), 1)
         self._slots = ctypes.create_string_buffer(16 * count)
         self._address = (ctypes.addressof(self._func), ctypes.addressof(self._slots), count)
-        self._layout = struct.Struct("<" + "".join(_SLOTS[letter] for letter in parameters))
-        self._result = _VALUES[results].from_buffer(self._slots) if results else None
+        self._result = None if result is None else result.from_buffer(self._slots)
         self._trap = ctypes.c_void_p()
         self._raised = raised
 

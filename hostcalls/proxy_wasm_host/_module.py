@@ -158,7 +158,7 @@ def _check_imports(module: wasmtime.Module, abi: AbiVersion, name: str) -> tuple
             where=name,
             remedy="a proxy refuses such a module too; link without the code that needs them",
         )
-    return tuple(dict.fromkeys(imports))
+    return tuple(imports)
 
 
 def _check_exports(module: wasmtime.Module, functions: dict[str, str], abi: AbiVersion, name: str) -> None:

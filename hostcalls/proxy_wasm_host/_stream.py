@@ -48,6 +48,8 @@ class Stream:
         self.failure: ModuleFailedError | None = None
         self.closed: bool = False
         self.route_cache_cleared = 0
+        self.orphaned = False
+        """Whether the instance that knew this stream has been replaced."""
         # Envoy leaves the filter out of new streams of a failed VM that fails open.
         self.bypassed = self.vm.failure is not None and self.vm.policy is FailurePolicy.FAIL_OPEN
         self.context = StreamContext(self.vm.next_context_id(), plugin, plugin.context, self)
@@ -71,7 +73,7 @@ class Stream:
     def ask(self, callback: str, *arguments: int) -> int | None:
         """Run a callback that answers with an action; None means the VM has failed, now or before."""
         vm = self.vm
-        if vm.failure is not None:
+        if vm.failure is not None or self.orphaned:
             return self._refused()
         answer = 0
         if callback in vm.functions:
@@ -143,7 +145,7 @@ class Stream:
         self.host.settle()
 
     def _end(self) -> None:
-        if not self.context.created or self.vm.failure is not None:
+        if not self.context.created or self.vm.failure is not None or self.orphaned:
             self._forget()
         elif self.host.quirks and self.is_http:
             self._log()

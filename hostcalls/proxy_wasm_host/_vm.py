@@ -109,6 +109,11 @@ class Vm:
         except ModuleFailedError as error:
             self.fail(error)
             return 0
+        except BaseException:
+            # Of a test's own handler, say: what the callback had asked for is not to surface later.
+            self.stop_iteration = False
+            self.after_call.clear()
+            raise
         finally:
             host.depth -= 1
             self.current, self.effective_id = saved

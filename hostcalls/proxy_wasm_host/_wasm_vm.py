@@ -83,7 +83,7 @@ class WasmVm(Vm):
         self._imports = Imports(self.host_calls, self._allocate, quirks=self.host.quirks)
         self._wasi = Wasi(self, lambda: self._imports.memory).functions()
         self._kept: list[object] = []
-        externs = [self._link(*key) for key in self._import_keys()]
+        externs = [self._link(*key) for key in self.module.imports]
         set_deadline(self._context, self._deadline)
         try:
             instance = wasmtime.Instance(store, self.module.compiled, externs)
@@ -108,9 +108,6 @@ class WasmVm(Vm):
         }
         self._start()
         self._starting = False
-
-    def _import_keys(self) -> list[tuple[str, str]]:
-        return [(item.module, item.name or "") for item in self.module.compiled.imports]
 
     def _allowed(self, name: str) -> bool:
         return self._capabilities is None or name in self._capabilities
@@ -241,7 +238,7 @@ class WasmVm(Vm):
         for plugin in self.plugins:
             for stream in list(plugin.streams.values()):
                 self.contexts.pop(stream.context.id, None)
-                stream.context.created = False
+                stream.orphaned = True
             self.set_tick_period(plugin.context, 0)
         self.pending_done.clear()
         self.failure = None

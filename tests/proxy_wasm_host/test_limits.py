@@ -181,6 +181,52 @@ def test_fail_reload_gives_the_next_stream_a_new_vm_but_not_too_often() -> None:
     assert probe.names().count("configure") == 2
 
 
+def test_streams_of_the_failed_vm_stay_failed_after_a_reload() -> None:
+    probe = Probe(extra=EXTRA, policy=FailurePolicy.FAIL_RELOAD)
+    plugin = probe.plugin()
+    old = plugin.http_stream()
+    old.request(POST, [b"x"])
+    probe.on["request_headers"] = failing("boom")
+    plugin.http_stream().request(GET)
+    del probe.on["request_headers"]
+    probe.clock.advance(1)
+    with plugin.http_stream() as new:
+        assert new.request(GET).ended
+    probe.forget()
+    old.response(OK, [b"y"])
+    assert old.downstream.status == 503
+    old.close()
+    assert probe.seen == []
+    assert list(plugin.streams) == [3]
+
+
+def test_a_trap_while_the_host_asks_for_memory_is_the_callbacks() -> None:
+    text = """(module (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "plugin_name")
+      (func (export "proxy_abi_version_0_2_1"))
+      (func $empty (export "malloc") (param i32) (result i32) unreachable)
+      (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (call $get (i32.const 0) (i32.const 11) (i32.const 32) (i32.const 36))))"""
+    plugin = Host().vm(Module.from_wat(text)).plugin("p")
+    with pytest.raises(ModuleTrapped, match=r"proxy_on_request_headers.*unreachable"):
+        plugin.http_stream().request(GET)
+
+
+def test_what_a_test_raises_leaves_the_module_usable() -> None:
+    def broken(guest: Guest, *_: int) -> None:
+        guest.respond(403)
+        raise ZeroDivisionError
+
+    probe = Probe(request_headers=broken)
+    plugin = probe.plugin()
+    with pytest.raises(ZeroDivisionError):
+        plugin.http_stream().request(GET)
+    del probe.on["request_headers"]
+    stream = plugin.http_stream()
+    assert stream.request(GET).ended
+    assert stream.local_response is None
+
+
 @pytest.mark.parametrize("phase", ["response_headers", "response_body", "response_trailers", "request_body"])
 def test_a_trap_in_any_phase_fails_closed(phase: str) -> None:
     probe = Probe(extra=EXTRA, on={phase: failing("boom")}, policy=FailurePolicy.FAIL_CLOSED)
