@@ -7,9 +7,8 @@ import json
 import urllib.parse
 from typing import Any
 
-_TIMEOUT = (
-    10.0  # seconds; the admin interface answers on Envoy's main thread, which compiling a module keeps busy
-)
+_TIMEOUT = 30.0
+"""Seconds. The admin interface answers on Envoy's main thread, which compiling a module keeps busy."""
 
 
 class Admin:
