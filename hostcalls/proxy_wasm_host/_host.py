@@ -13,6 +13,7 @@ from proxy_wasm_host._limits import FailurePolicy, Limits
 from proxy_wasm_host._logs import LogLine
 from proxy_wasm_host._metrics import Metrics
 from proxy_wasm_host._shared import SharedData, SharedQueues
+from proxy_wasm_host._wasm_vm import WasmVm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from proxy_wasm_host._native import NativeVm
     from proxy_wasm_host._properties import PropertyValue
     from proxy_wasm_host._vm import Vm
-    from proxy_wasm_host._wasm_vm import WasmVm
 
 _MAX_LOG_LINES = 100_000
 _MAX_CALLS = 10_000
@@ -100,8 +100,6 @@ class Host:
         `capabilities`, if given, are the only host calls and callbacks allowed (Envoy's
         `allowed_capabilities`). Raises a `ModuleError`, or `ModuleTrapped` from the start function.
         """
-        from proxy_wasm_host._wasm_vm import WasmVm  # noqa: PLC0415 -- natively nobody needs the engine
-
         vm = WasmVm(
             self,
             module,
@@ -142,8 +140,6 @@ class Host:
 
     def reload(self, vm: Vm) -> None:
         """Give the plugins of a failed VM a new one, unless that was tried a moment ago."""
-        from proxy_wasm_host._wasm_vm import WasmVm  # noqa: PLC0415 -- natively nobody needs the engine
-
         if isinstance(vm, WasmVm):
             vm.reload()
 
