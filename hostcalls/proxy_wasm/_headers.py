@@ -37,20 +37,34 @@ def to_text(data: bytes, /) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+_names: dict[str | bytes, bytes] = {}
+"""Checked names by what they were made of: a filter writes the same few again and again."""
+
+_MOST_NAMES = 256
+
+
 def checked_name(name: str | bytes) -> bytes:
     """The name as bytes.
 
     Raises :class:`InvalidHeaderError` if it is empty or holds NUL, CR or LF: hosts do not check, and the next
     proxy would read another header.
     """
+    try:
+        return _names[name]
+    except (KeyError, TypeError):  # TypeError: a bytearray, which cannot be remembered
+        pass
     raw = to_bytes(name)
     if not raw or b"\n" in raw or b"\r" in raw or b"\0" in raw:
         raise InvalidHeaderError(f"header name {name!r}: empty, or with NUL, CR or LF in it")
+    if len(_names) < _MOST_NAMES and isinstance(name, (str, bytes)):
+        _names[name] = raw
     return raw
 
 
 def checked_value(name: str | bytes, value: str | bytes) -> bytes:
     """The value as bytes; raises :class:`InvalidHeaderError` if it holds NUL, CR or LF."""
+    if type(value) is str and value.isprintable():  # no control characters, no surrogates
+        return value.encode()
     raw = to_bytes(value)
     if b"\n" in raw or b"\r" in raw or b"\0" in raw:
         raise InvalidHeaderError(f"value of header {name!r}: NUL, CR or LF in it; a value is one line")
@@ -218,8 +232,5 @@ class HeaderMap(Headers):
         """Bytes that the host counts for the map; how is the host's own affair."""
         return host.get_header_map_size(self._map)
 
-    def __setitem__(self, name: str | bytes, value: str | bytes) -> None:
-        self.replace(name, value)
-
-    def __delitem__(self, name: str | bytes) -> None:
-        self.remove(name)
+    __setitem__ = replace
+    __delitem__ = remove
