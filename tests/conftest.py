@@ -34,7 +34,7 @@ def har_files() -> dict[str, Path]:
 def build_filter() -> Callable[..., Path]:
     """Build a module of a filter's source, once for each source, set of options and state of the code that builds."""
     toolchain = sha256()
-    for tree in ("build/leaksignal_wasm/builder", "build/leaksignal_wasm/guest", "hostcalls/proxy_wasm"):
+    for tree in ("build/leaksignal_wasm", "hostcalls/proxy_wasm"):
         for path in sorted((ROOT / tree).rglob("*.py")):
             toolchain.update(path.read_bytes())
     toolchain.update(runtime.locate().info["key"].encode())

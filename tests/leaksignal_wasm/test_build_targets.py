@@ -76,6 +76,15 @@ def test_the_output_is_named_after_the_target(project: Path, target: str, stem: 
     assert parse_target(target, folder=project).stem == stem
 
 
+def test_a_module_of_the_project_may_bear_the_name_of_one_that_filters_have_not(tmp_path: Path) -> None:
+    (tmp_path / "filter.py").write_text("from select import CHOICE\n" + CLASS.format(name="Filter"))
+    (tmp_path / "select.py").write_text("CHOICE = 1\n")
+    result = build(tmp_path / "filter.py", output=tmp_path / "out.wasm")
+    assert {"name": "select", "origin": "filter"}.items() <= next(
+        x for x in result.record["modules"] if x["name"] == "select"
+    ).items()
+
+
 def test_only_what_is_imported_comes_along(project: Path) -> None:
     result = build(project / "my-filter.py", output=project / "out.wasm")
     names = {x["name"] for x in result.record["modules"]}

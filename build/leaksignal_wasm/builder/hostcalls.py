@@ -144,7 +144,11 @@ class BuildHost:
             return None
         self.observed.loaded[found.name] = found
         header = {"path": found.shown, "package": found.package, "optimize": found.optimize}
-        return json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" + found.text
+        return (
+            json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+            + b"\n"
+            + found.text
+        )
 
     def _report(self, argument: bytes) -> bytes:
         event = json.loads(argument, object_hook=_printable)

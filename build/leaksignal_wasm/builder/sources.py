@@ -182,8 +182,6 @@ class Sources:
 
     def find(self, name: str) -> Source | Absent:
         """Find a module's source, or say why it can't come along."""
-        if name in UNSUPPORTED:
-            return Absent(name, UNSUPPORTED[name])
         if name == self._target.module and self._target.file:
             file = self._target.file
             return Source(name, file.name, package=False, origin=Origin.PROJECT, text=file.read_bytes())
@@ -192,6 +190,8 @@ class Sources:
             self.find(parent)
         places = self._inside.get(parent, []) if parent else self._roots
         for place in places:
+            if name in UNSUPPORTED and place.origin is Origin.STDLIB:
+                return Absent(name, UNSUPPORTED[name])
             found = self._in(place, name, tail)
             if found:
                 return found
