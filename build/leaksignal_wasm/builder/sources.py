@@ -236,8 +236,8 @@ def _sdk() -> Path:
 
 
 def _import_path(root: Path) -> list[Path]:
-    """Give the folders third-party packages are imported from: `sys.path` without the standard library's."""
-    own = {Path(path).resolve() for path in _stdlib_folders()}
+    """Give the folders packages are imported from: `sys.path` without the standard library's and the command's own."""
+    own = {Path(path).resolve() for path in _other_folders()}
     found: dict[Path, None] = {}
     for entry in sys.path:
         path = Path(entry).resolve()
@@ -246,7 +246,8 @@ def _import_path(root: Path) -> list[Path]:
     return list(found)
 
 
-def _stdlib_folders() -> Iterable[str]:
+def _other_folders() -> Iterable[str]:
+    yield sysconfig.get_path("scripts")
     for key in ("stdlib", "platstdlib"):
         folder = sysconfig.get_path(key)
         yield folder
