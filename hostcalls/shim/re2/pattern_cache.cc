@@ -20,6 +20,13 @@ bool may_work_elsewhere(re2::RE2::ErrorCode code) {
          code == re2::RE2::ErrorPatternTooLarge;
 }
 
+// What the DEBUG flag asks for: shows the pattern as RE2 was given it.
+bool print_dump(PyObject* pattern) {
+  Ref dump(PyObject_CallMethod(pattern, "_dump_pattern", nullptr));
+  if (dump) PySys_FormatStdout("%R\n", dump.get());
+  return static_cast<bool>(dump);
+}
+
 PyObject* compile_source(PyObject* pattern, int flags, Py_ssize_t max_mem) {
   Subject source;
   if (!source.open(pattern)) return nullptr;
@@ -40,7 +47,9 @@ PyObject* compile_source(PyObject* pattern, int flags, Py_ssize_t max_mem) {
     raise_error(reason.c_str());
     return nullptr;
   }
-  return new_pattern(re, pattern, source.is_str(), flags);
+  Ref made(new_pattern(re, pattern, source.is_str(), flags));
+  if (made && (flags & kDebug) && !print_dump(made.get())) return nullptr;
+  return made.release();
 }
 
 bool remember(PyObject* key, PyObject* compiled) {
