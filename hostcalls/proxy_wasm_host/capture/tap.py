@@ -112,7 +112,8 @@ def read_json(documents: Iterable[dict[str, Any]], name: str) -> Iterator[Exchan
         try:
             traces.MergeFrom(json_format.ParseDict(listed, type(traces)(), ignore_unknown_fields=True))
         except (json_format.ParseError, ValueError) as error:
-            raise CaptureError(f"not a tap trace: {error}", where=where) from None
+            # Up to the first colon it names the field; behind it stands the value.
+            raise CaptureError(f"not a tap trace: {str(error).partition(':')[0]}", where=where) from None
     return _exchanges(traces, name)
 
 
@@ -122,7 +123,9 @@ def read_text(text: str, name: str) -> Iterator[Exchange]:
     try:
         text_format.Parse(text, traces, allow_unknown_field=True)
     except text_format.ParseError as error:
-        raise not_a_capture(name, f"not protobuf text either: {error}") from None
+        # The error's own words quote the file, which may hold anything.
+        place = f"line {error.GetLine()}, column {error.GetColumn()}"
+        raise not_a_capture(name, f"not protobuf text either ({place})") from None
     return _exchanges(traces, name)
 
 
