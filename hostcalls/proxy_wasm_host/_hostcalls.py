@@ -284,7 +284,7 @@ class HostCalls:
             grpc = grpc_status if 0 <= grpc_status <= _MAX_GRPC_STATUS else None
             text = "_".join(details.decode("utf-8", "backslashreplace").split(" "))
             answer = LocalResponse(status, body, list(headers), grpc, text)
-            vm.after_call.append(lambda: stream.local_reply(answer))
+            stream.reply_later(answer)
         elif not self._quirks:
             raise HostCallFailed(Status.BAD_ARGUMENT)
         vm.stop_iteration = True

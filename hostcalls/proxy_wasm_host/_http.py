@@ -305,6 +305,7 @@ class HttpStream(Stream):
         self.local_response: LocalResponse | None = None
         self.reset: str | None = None
         self.failure_reply_sent = False
+        self._reply_pending = False
         self.upstream_status: int | None = None
         self._request = _Half(self, 0)
         self._response = _Half(self, 1)
@@ -458,13 +459,29 @@ class HttpStream(Stream):
             self.reset = reason
             self._request.aborted = self._response.aborted = True
 
+    def reply_later(self, answer: LocalResponse) -> None:
+        """Answer once the callback has ended; of several in one callback, the first counts."""
+        if self._reply_pending:
+            self._drop_reply()
+            return
+        self._reply_pending = True
+
+        def reply() -> None:
+            self._reply_pending = False
+            self.local_reply(answer)
+
+        self.vm.after_call.append(reply)
+
+    def _drop_reply(self) -> None:
+        self.host.log_line(self.context, LogLevel.WARN, b"a second local response was dropped")
+
     def local_reply(self, answer: LocalResponse) -> None:
         """Answer in place of the upstream, as far as the response has not begun."""
         if self.closed or self.reset is not None:
             return
-        if self.local_response is not None:
+        if self.local_response is not None and self._over():
             # Some Envoys use freed memory here (envoyproxy/envoy issue 23047).
-            self.host.log_line(self.context, LogLevel.WARN, b"a second local response was dropped")
+            self._drop_reply()
             return
         self.local_response = answer
         response = self._response

@@ -24,6 +24,6 @@ class FailurePolicy(enum.Enum):
     FAIL_CLOSED = "fail_closed"
     """Streams are answered with 503 (TCP: closed)."""
     FAIL_OPEN = "fail_open"
-    """Streams go on without the filter."""
+    """New streams go on without the filter; those in the VM get 503, as in Envoy (`quirks=False`: they go on too)."""
     FAIL_RELOAD = "fail_reload"
     """As FAIL_CLOSED, but the next new stream gets a new VM, at most once in `reload_seconds`."""

@@ -73,6 +73,8 @@ class Stream:
     def ask(self, callback: str, *arguments: int) -> int | None:
         """Run a callback that answers with an action; None means the VM has failed, now or before."""
         vm = self.vm
+        if self.bypassed:
+            return 0
         if vm.failure is not None or self.orphaned:
             return self._refused()
         answer = 0
@@ -93,7 +95,8 @@ class Stream:
         vm = self.vm
         if vm.policy is FailurePolicy.RAISE and vm.failure is not None:
             raise vm.failure
-        if vm.policy is FailurePolicy.FAIL_OPEN:
+        # Envoy lets new streams pass a failed VM, but ends those that were in it, whatever the policy's name.
+        if vm.policy is FailurePolicy.FAIL_OPEN and not self.host.quirks:
             return 0
         self.fail()
         return None
@@ -110,8 +113,8 @@ class Stream:
         """End the stream without an answer."""
         raise NotImplementedError
 
-    def local_reply(self, answer: LocalResponse) -> None:
-        """Answer in place of the upstream; only HTTP streams can."""
+    def reply_later(self, answer: LocalResponse) -> None:
+        """Answer in place of the upstream once the callback has ended; only HTTP streams can."""
         raise NotImplementedError
 
     def buffer(self, side: int) -> Body | None:

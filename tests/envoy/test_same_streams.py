@@ -12,7 +12,8 @@ import wasmtime
 from tests.proxy_wasm_host.planned import TICK_MS, note, planned_wat
 
 from leaksignal_wasm.envoy.testing import Answer
-from proxy_wasm_host import Host, HttpStream, Module, VirtualClock
+from leaksignal_wasm.envoy_config import FailurePolicy as EnvoyPolicy
+from proxy_wasm_host import FailurePolicy, Host, HttpStream, Module, VirtualClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from leaksignal_wasm.envoy.testing import HttpUpstream
 
 # Without a body: one request callback, then the response's headers, its five bytes, its end.
-GETS = ["", "t", "l", "k", "s", "x", "lt", "ct", "cl", "cs", "ccp", "ccpt", "cccc", "ccl", "ccc"]
+GETS = ["", "t", "l", "k", "s", "x", "lt", "ll", "lcl", "ls", "ct", "cl", "cs", "ccp", "ccpt", "cccc", "ccl", "ccc"]
 # With a body in two chunks and its end: up to four request callbacks.
 POSTS = [
     "", "t", "s", "l", "cp", "cpp", "cpt", "cppt", "cptc", "ct", "ctp", "ctt", "cn", "cnn", "cw", "cwp", "cwt", "cu", "cpu",
@@ -45,10 +46,10 @@ def awaits_response(stream: HttpStream) -> bool:
     return stream.upstream.ended and stream.local_response is None and stream.reset is None
 
 
-def in_host(module: Module, method: str, plan: str) -> Run:
+def in_host(module: Module, method: str, plan: str, policy: FailurePolicy = FailurePolicy.FAIL_CLOSED) -> Run:
     clock = VirtualClock()
     host = Host(clock)
-    plugin = host.vm(module).plugin()
+    plugin = host.vm(module, failure_policy=policy).plugin()
     run = Run()
 
     def step(stream: HttpStream) -> None:
@@ -146,6 +147,42 @@ def test_a_planned_stream(
     envoy: EnvoyProcess, upstream: HttpUpstream, planned: Path, method: str, plan: str
 ) -> None:
     ours = in_host(Module.load(planned), method, plan)
+    theirs = in_envoy(envoy, upstream, method, plan, ours)
+    assert ours.notes == theirs.notes
+    assert (ours.upstream, ours.status, ours.body) == (theirs.upstream, theirs.status, theirs.body)
+
+
+TRAPS = [
+    *[("GET", plan) for plan in ("b", "cb", "ccb", "cccb", "pb", "lb")],
+    *[("POST", plan) for plan in ("b", "cb", "ccb", "cpb", "cppb", "cccb", "ccccb")],
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def reloading_envoy(start_shared_envoy: Any, planned: Path) -> EnvoyProcess:
+    """Each trap fails its stream as FAIL_CLOSED does, and the next stream finds a new VM."""
+    started: EnvoyProcess = start_shared_envoy(
+        planned, failure_policy=EnvoyPolicy.FAIL_RELOAD, reload_backoff=(0.002, 0.002)
+    )
+    return started
+
+
+@pytest.mark.parametrize(("method", "plan"), TRAPS)
+def test_a_trap_fails_the_stream(
+    reloading_envoy: EnvoyProcess, upstream: HttpUpstream, planned: Path, method: str, plan: str
+) -> None:
+    ours = in_host(Module.load(planned), method, plan)
+    theirs = in_envoy(reloading_envoy, upstream, method, plan, ours)
+    assert ours.notes == theirs.notes
+    assert (ours.upstream, ours.status, ours.body) == (theirs.upstream, theirs.status, theirs.body)
+
+
+@pytest.mark.parametrize(("method", "plan"), [("GET", "b"), ("GET", "cb"), ("POST", "cpb"), ("POST", "cccb")])
+def test_a_trap_fails_the_stream_whatever_comes_after_it(
+    start_envoy: Any, upstream: HttpUpstream, planned: Path, method: str, plan: str
+) -> None:
+    envoy = start_envoy(planned, failure_policy=EnvoyPolicy.FAIL_OPEN)
+    ours = in_host(Module.load(planned), method, plan, FailurePolicy.FAIL_OPEN)
     theirs = in_envoy(envoy, upstream, method, plan, ours)
     assert ours.notes == theirs.notes
     assert (ours.upstream, ours.status, ours.body) == (theirs.upstream, theirs.status, theirs.body)

@@ -2,7 +2,7 @@
 
 c continue, p pause, t pause and continue with the next tick, s pause and answer 403 with the next tick, n drop
 (StopIterationNoBuffer), w hold but don't count (StopIterationAndWatermark), l answer 403, k answer 403 and pause,
-x close the stream, u replace the body by "U".
+x close the stream, u replace the body by "U", b trap.
 
 After the last letter everything continues. It runs in the host and in Envoy alike.
 """
@@ -88,6 +88,7 @@ def planned_wat() -> str:
           (global.set $context (local.get $context)) (global.set $side (local.get $side))
           (global.set $todo (select (i32.const 1) (i32.const 2) (i32.eq (local.get $letter) (i32.const 116))))
           (return (i32.const 1))))
+        (if (i32.eq (local.get $letter) (i32.const 98)) (then (unreachable)))
         (if (i32.eq (local.get $letter) (i32.const 112)) (then (return (i32.const 1))))
         (if (i32.eq (local.get $letter) (i32.const 110)) (then (return (i32.const 3))))
         (if (i32.eq (local.get $letter) (i32.const 119)) (then (return (i32.const 2))))
