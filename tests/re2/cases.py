@@ -214,6 +214,7 @@ EXPAND = [
     Case(r"match('a', 'a').expand(r'\g<1x>')", raises("error")),
     Case(r"match('a', 'a').expand('\\')", raises("error"), "\\\0", "reads past the end of the template"),
     Case(r"match('a', 'a').expand(r'\g<>')", raises("error"), raises("IndexError"), "a name that can't be"),
+    Case(r"match('a', 'a').expand('\\\xfc')", "\\\xfc", raises("ValueError"), "a byte taken for negative"),
     Case(
         r"match('a', 'a').expand(r'\xe9')",
         "\xe9",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -235,3 +236,28 @@ def test_the_face_is_pyre2s(name: str) -> None:
 def test_the_methods_are_pyre2s(kind: str) -> None:
     public = {name for name in dir(getattr(pyre2, kind)) if not name.startswith("_")}
     assert public <= set(dir(getattr(ours(), kind)))
+
+
+SYNTAX = st.text(alphabet="\\()[]{}?*+|^$.:<>=!#-,_0123abdgikmnpqrstuwxzABDEPQSWZ \nü\0", max_size=14)
+
+
+@MORE
+@given(
+    SYNTAX, TEXTS, st.sampled_from([0, re.IGNORECASE, re.VERBOSE, re.VERBOSE | re.DOTALL, re.ASCII]).map(int)
+)
+def test_any_text_as_a_pattern(pattern: str, text: str, flags: int) -> None:
+    assume(not pattern.endswith("\\"))
+    with warnings.catch_warnings(action="ignore"):  # re's, about odd patterns
+        theirs, mine = (outcome(module.compile, pattern, flags) for module in (pyre2, ours()))
+    assert type(mine).__name__ == type(theirs).__name__
+    if isinstance(theirs, pyre2.Pattern):
+        assert (mine.search(text) is None) == (theirs.search(text) is None)
+
+
+@MORE
+@given(SYNTAX, TEXTS)
+def test_any_text_as_a_template(template: str, text: str) -> None:
+    assume(not re.search(r"\\(\Z|ü|[x0-7])", template))  # what pyre2 stumbles over: see cases.py
+    pattern = r"(?P<a>[ab])(\d)?"
+    theirs, mine = (outcome(module.compile(pattern).subn, template, text) for module in (pyre2, ours()))
+    assert mine == theirs
