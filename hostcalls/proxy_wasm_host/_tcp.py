@@ -74,8 +74,7 @@ class TcpStream(Stream):
         self.received[0] += len(data)
         self._held[0].append(bytes(data))
         self._ended[0] = end_of_stream
-        # Envoy's pause of a new connection holds no data back.
-        if self.host.quirks or not self._paused_at_start:
+        if not self._paused_at_start:
             self._offer(0)
         self.host.settle()
         return self.upstream
@@ -144,7 +143,7 @@ class TcpStream(Stream):
         """Resume reading from the client: the filter sees what is held once more."""
         del side
         at_start, self._paused_at_start = self._paused_at_start, False
-        if at_start and not self.host.quirks:
+        if at_start:
             if len(self._held[0]) or self._ended[0]:
                 self._offer(0)
         elif len(self._held[0]):
@@ -165,5 +164,6 @@ class TcpStream(Stream):
     def close(self) -> None:
         """End the connection: the module is told unless it knows, finishes, and logs."""
         if not self.closed and self.connected:
-            self._closed_by(0, PeerType.REMOTE)
+            # Once both ends have had their say, it is the proxy that closes.
+            self._closed_by(0, PeerType.LOCAL if all(self._ended) else PeerType.REMOTE)
         super().close()

@@ -22,7 +22,26 @@ if TYPE_CHECKING:
     from leaksignal_wasm.envoy.testing import HttpUpstream
 
 # Without a body: one request callback, then the response's headers, its five bytes, its end.
-GETS = ["", "t", "l", "k", "s", "x", "lt", "ll", "lcl", "ls", "ct", "cl", "cs", "ccp", "ccpt", "cccc", "ccl", "ccc"]
+GETS = [
+    "",
+    "t",
+    "l",
+    "k",
+    "s",
+    "x",
+    "lt",
+    "ll",
+    "lcl",
+    "ls",
+    "ct",
+    "cl",
+    "cs",
+    "ccp",
+    "ccpt",
+    "cccc",
+    "ccl",
+    "ccc",
+]
 # With a body in two chunks and its end: up to four request callbacks.
 POSTS = [
     "", "t", "s", "l", "cp", "cpp", "cpt", "cppt", "cptc", "ct", "ctp", "ctt", "cn", "cnn", "cw", "cwp", "cwt", "cu", "cpu",

@@ -12,34 +12,44 @@ from __future__ import annotations
 import re
 
 TICK_MS = 60
-CALLBACKS = [
-    ("request_headers", 0, None), ("request_body", 0, 0), ("request_trailers", 0, None),
-    ("response_headers", 1, None), ("response_body", 1, 1), ("response_trailers", 1, None),
+# Name, parameters of the ABI, stream type for continue and close, buffer.
+HTTP = [
+    ("request_headers", 3, 0, None), ("request_body", 3, 0, 0), ("request_trailers", 2, 0, None),
+    ("response_headers", 3, 1, None), ("response_body", 3, 1, 1), ("response_trailers", 2, 1, None),
 ]  # fmt: skip
+TCP = [("new_connection", 1, 2, None), ("downstream_data", 3, 2, 2), ("upstream_data", 3, 3, 3)]
+FROM_HEADER = """(global.set $pos (i32.const 0))
+  (if (call $get (i32.const 0) (i32.const 16) (i32.const 6) (i32.const 0) (i32.const 4))
+    (then (i32.store (i32.const 4) (i32.const 0))))"""
+FROM_CONFIGURATION = (
+    "(drop (call $read (i32.const 7) (i32.const 0) (i32.const -1) (i32.const 0) (i32.const 4)))"
+)
+KEEP = """(memory.copy (i32.const 128) (i32.load (i32.const 0)) (i32.load (i32.const 4)))
+  (global.set $len (i32.load (i32.const 4)))"""
 
 
-def planned_wat() -> str:
-    """Return the module's text."""
+def planned_wat(*, tcp: bool = False) -> str:
+    """Return the module's text; for TCP the plan is the plugin's configuration, and closes are noted too."""
     functions = []
     data = []
-    for index, (name, side, buffer) in enumerate(CALLBACKS):
+    for index, (name, count, stream, buffer) in enumerate(TCP if tcp else HTTP):
         address = 512 + 32 * index
         data.append(f'(data (i32.const {address}) "{name:<18}")')
-        parameters = "(param i32 i32)" if name.endswith("trailers") else "(param i32 i32 i32)"
-        end = "(i32.const 1)" if name.endswith("trailers") else "(local.get 2)"
-        plan = (
-            """(global.set $pos (i32.const 0))
-            (if (call $get (i32.const 0) (i32.const 16) (i32.const 6) (i32.const 0) (i32.const 4))
-              (then (i32.store (i32.const 4) (i32.const 0))))
-            (memory.copy (i32.const 128) (i32.load (i32.const 0)) (i32.load (i32.const 4)))
-            (global.set $len (i32.load (i32.const 4)))"""
-            if name == "request_headers"
-            else ""
-        )
+        size = "(local.get 1)" if count > 1 else "(i32.const 0)"
+        end = "(local.get 2)" if count == 3 else f"(i32.const {int(count == 2)})"
         functions.append(
-            f"""(func (export "proxy_on_{name}") {parameters} (result i32) {plan}
-              (call $act (i32.const {address}) (local.get 0) (local.get 1) {end} (i32.const {side})
+            f"""(func (export "proxy_on_{name}") (param {"i32 " * count}) (result i32)
+              {FROM_HEADER + KEEP if name == "request_headers" else ""}
+              (call $act (i32.const {address}) (local.get 0) {size} {end} (i32.const {stream})
                 (i32.const {-1 if buffer is None else buffer})))"""
+        )
+    for index, side in enumerate(("downstream", "upstream")) if tcp else ():
+        address = 768 + 32 * index
+        data.append(f'(data (i32.const {address}) "{side:<10} closed ")')
+        functions.append(
+            f"""(func (export "proxy_on_{side}_connection_close") (param i32 i32)
+              (i32.store8 (i32.const {address + 18}) (i32.add (i32.const 48) (local.get 1)))
+              (drop (call $log (i32.const 2) (i32.const {address}) (i32.const 19))))"""
         )
     return f"""(module
       (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
@@ -48,6 +58,7 @@ def planned_wat() -> str:
       (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
       (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
       (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
+      (import "env" "proxy_get_buffer_bytes" (func $read (param i32 i32 i32 i32 i32) (result i32)))
       (import "env" "proxy_set_buffer_bytes" (func $set (param i32 i32 i32 i32 i32) (result i32)))
       (import "env" "proxy_send_local_response" (func $local (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
       (memory (export "memory") 2) (data (i32.const 16) "x-plan") (data (i32.const 32) "U") (data (i32.const 40) "no")
@@ -58,7 +69,7 @@ def planned_wat() -> str:
       (func (export "proxy_abi_version_0_2_1"))
       (func (export "malloc") (param i32) (result i32) (i32.const 65536))
       (func (export "proxy_on_configure") (param i32 i32) (result i32)
-        (drop (call $tick (i32.const {TICK_MS}))) (i32.const 1))
+        {FROM_CONFIGURATION + KEEP if tcp else ""} (drop (call $tick (i32.const {TICK_MS}))) (i32.const 1))
       (func $answer (drop (call $local (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 40) (i32.const 2)
         (i32.const 0) (i32.const 0) (i32.const -1))))
       (func (export "proxy_on_tick") (param i32) (local $todo i32)
@@ -103,5 +114,7 @@ def planned_wat() -> str:
 
 def note(message: str) -> str | None:
     """Return what a log line says of a callback, None for other lines."""
-    found = re.search(r"(tick|(?:request|response)_\w+ +\d\d \d \w)$", message)
+    found = re.search(
+        r"(tick|\w+ +closed +\d|(?:request_|response_|new_|downstream_|upstream_)\w+ +\d\d \d \w)$", message
+    )
     return None if found is None else re.sub(" +", " ", found[1])

@@ -38,7 +38,7 @@ def test_a_connection_passes_its_callbacks_in_order() -> None:
         ("downstream_data", context, 0, 1),
         ("upstream_data", context, 3, 1),
         ("upstream_connection_close", context, PeerType.UNKNOWN),
-        ("downstream_connection_close", context, PeerType.REMOTE),
+        ("downstream_connection_close", context, PeerType.LOCAL),
         ("done", context),
         ("log", context),
         ("delete", context),
@@ -84,17 +84,17 @@ def test_both_directions_can_be_rewritten() -> None:
     assert stream.upstream_data(b"b").data == b"B?"
 
 
-@pytest.mark.parametrize("quirks", [True, False])
-def test_a_paused_new_connection_holds_data_in_the_specification_only(quirks: bool) -> None:
-    probe = Probe(quirks=quirks, new_connection=lambda *_: PAUSE)
+def test_a_paused_new_connection_holds_data() -> None:
+    probe = Probe(new_connection=lambda *_: PAUSE)
     stream = probe.plugin().tcp_stream()
     stream.connect()
     assert stream.paused
     stream.downstream_data(b"early")
-    assert stream.upstream.data == (b"early" if quirks else b"")
+    assert probe.seen[-1][0] == "new_connection"
     resume(probe, stream.context_id)
+    assert probe.seen[-1][0] == "downstream_data"
     assert stream.upstream.data == b"early"
-    assert not stream.paused
+    assert (stream.paused, stream.reset) == (False, None)
 
 
 @pytest.mark.parametrize(
