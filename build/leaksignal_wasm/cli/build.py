@@ -13,6 +13,7 @@ from rich.table import Table
 
 from leaksignal_wasm.builder import BuildResult, build
 from leaksignal_wasm.builder.target import parse_target
+from leaksignal_wasm.cli import _output
 from leaksignal_wasm.errors import UserError
 from leaksignal_wasm.wasm import PAGE
 
@@ -153,7 +154,7 @@ def _as_json(result: BuildResult) -> dict[str, object]:
 
 
 def _show(result: BuildResult) -> None:
-    console = Console()
+    console = _output.console()
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("module", f"{result.size / 1e6:.2f} MB, {result.gzip_size / 1e6:.2f} MB gzip")
     table.add_row("memory", f"{result.pages} pages, {result.pages * PAGE / MIB:.1f} MiB a VM to start with")

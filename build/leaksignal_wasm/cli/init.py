@@ -23,7 +23,13 @@ _SUFFIX = ".in"
 _PORT, _UPSTREAM_PORT, _ADMIN_PORT = 10000, 8080, 9901
 
 
-@click.command("init")
+_EPILOG = """\b
+Example:
+  leaksignal-wasm init myfilter
+"""
+
+
+@click.command("init", epilog=_EPILOG)
 @click.argument("name", type=click.Path(path_type=Path))
 def command(name: Path) -> None:
     """Start a project in a new folder NAME: a filter, its tests, its Envoy configuration."""

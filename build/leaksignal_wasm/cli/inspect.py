@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from leaksignal_wasm.cli import _output
 from leaksignal_wasm.errors import UserError
 from leaksignal_wasm.inspection import Inspection, inspect
 from leaksignal_wasm.wasm import PAGE, WasmFormatError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _SHOWN = 25
 
@@ -47,7 +51,7 @@ def command(module: Path, *, everything: bool, as_json: bool) -> None:
 
 
 def _show(path: Path, found: Inspection, *, everything: bool) -> None:
-    console = Console()
+    console = _output.console()
     console.print(f"[bold]{path}[/bold]", f"{found.size:,} bytes, {found.gzip_size:,} gzip", highlight=False)
     console.print(f"sha256 {found.sha256}", highlight=False)
     memory = (

@@ -9,8 +9,14 @@ import click
 
 from leaksignal_wasm import oci, registry
 
+_EPILOG = """\b
+Examples:
+  leaksignal-wasm push filter.wasm registry.example/filter:1.0
+  leaksignal-wasm push filter.wasm --layout image/
+"""
 
-@click.command("push")
+
+@click.command("push", epilog=_EPILOG)
 @click.argument("module", type=click.Path(path_type=Path))
 @click.argument("reference", required=False)
 @click.option(

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leaksignal_wasm.cli import _output
 from leaksignal_wasm.cli._border import host_errors, read_configuration
 from leaksignal_wasm.errors import UserError
 from proxy_wasm_host import FailurePolicy, Host, LogLevel, ModuleFailedError
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 
     from proxy_wasm_host.capture import Exchange
 
-_WIDTH_WITHOUT_TERMINAL = 160
 _LONGEST_PATH = 60
 _LOG_LINES = 3
 
+_EPILOG = """\b
+Examples:
+  leaksignal-wasm replay traffic.har --module filter.wasm
+  leaksignal-wasm replay traffic.har --module filter.wasm --envoy --config @config.json
+"""
 
-@click.command("replay")
+
+@click.command("replay", epilog=_EPILOG)
 @click.argument("capture", type=click.Path(path_type=Path))
 @click.option("--module", required=True, help="The .wasm module, or a filter's .py file to run natively.")
 @click.option("--envoy", is_flag=True, help="Through a real Envoy instead of the built-in host.")
@@ -258,12 +263,12 @@ def _report_json(outcomes: Iterator[Outcome], summary: Summary) -> None:
 
 
 def _report_table(outcomes: Iterator[Outcome], summary: Summary) -> None:
-    table = Table(show_lines=False, header_style="bold")
+    table = Table(box=None, pad_edge=False)
     for title in ("method", "path", "status", "request", "response", "log"):
         table.add_column(title, overflow="fold")
     for row in _timed(outcomes, summary):
         table.add_row(*row.cells())
-    _console().print(table)
+    _output.console().print(table)
 
 
 def _timed(outcomes: Iterator[Outcome], summary: Summary) -> Iterator[Row]:
@@ -280,7 +285,7 @@ def _timed(outcomes: Iterator[Outcome], summary: Summary) -> Iterator[Row]:
 
 
 def _show(summary: Summary) -> None:
-    console = _console()
+    console = _output.console()
     counts = (
         f"{summary.changed:,} changed, {summary.answered:,} answered by the filter, {summary.failed:,} failed"
     )
@@ -290,8 +295,3 @@ def _show(summary: Summary) -> None:
     )
     for name, value in summary.metrics.items():
         console.print(f"  {name} = {value:,}", markup=False, highlight=False)
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH_WITHOUT_TERMINAL)

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@click.command("test")
+_EPILOG = """\b
+Example:
+  leaksignal-wasm test tests/filter.wasmtest.yaml --both
+"""
+
+
+@click.command("test", epilog=_EPILOG)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--filter", "filter_", metavar="FILTER", help="The filter's .py, in place of what the files name."
