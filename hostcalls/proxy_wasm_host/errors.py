@@ -62,7 +62,7 @@ class ModuleFailedError(ProxyWasmHostError):
     """A module that failed while it ran. Its VM is of no further use; host and other VMs are."""
 
 
-class ModuleTrapped(ModuleFailedError):
+class ModuleTrapped(ModuleFailedError):  # noqa: N818 -- says what happened
     """A trap in a callback.
 
     Attributes: `callback` (the export that ran), `reason` (the engine's words), `backtrace` (lines, innermost
@@ -97,11 +97,11 @@ class MemoryLimitExceeded(ModuleTrapped):
     """The module wants more memory at its start than `Limits.memory` allows."""
 
 
-class StartFailed(ModuleFailedError):
+class StartFailed(ModuleFailedError):  # noqa: N818 -- says what happened
     """`proxy_on_vm_start` answered false."""
 
 
-class ConfigureFailed(ModuleFailedError):
+class ConfigureFailed(ModuleFailedError):  # noqa: N818 -- says what happened
     """`proxy_on_configure` answered false."""
 
 
