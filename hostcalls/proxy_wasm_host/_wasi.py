@@ -114,11 +114,12 @@ class Wasi:
         if fd not in (_STDOUT, _STDERR):
             return BADF
         memory = self._memory()
-        text = b""
+        parts: list[bytes] = []
         for index in range(count):
             address, size = struct.unpack("<II", memory.read(vectors + 8 * index, 8))
             if size:
-                text += memory.read(address, size)
+                parts.append(memory.read(address, size))
+        text = b"".join(parts)
         if text:
             level = LogLevel.INFO if fd == _STDOUT else LogLevel.ERROR
             self._vm.host_calls.log(level, text.removesuffix(b"\n"))
