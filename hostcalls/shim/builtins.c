@@ -38,12 +38,22 @@ struct _inittab _PyImport_Inittab[] = {
     {NULL, NULL},
 };
 
-static bool is_used(const struct _inittab *entry) {
-    for (size_t i = 0; i < MODULE_COUNT; i++) {
-        if (entry->initfunc == _PyImport_Inittab[i].initfunc) {
-            return used[i];
-        }
+void builtins_forget(const char *name) {
+#define FORGET(known, init)            \
+    if (strcmp(name, known) == 0) {    \
+        used[NUMBER_##init] = false;   \
     }
+    BUILTIN_MODULES(FORGET)
+#undef FORGET
+}
+
+static bool is_used(const struct _inittab *entry) {
+#define CHECK(name, init)                  \
+    if (entry->initfunc == wrap_##init) {  \
+        return used[NUMBER_##init];        \
+    }
+    BUILTIN_MODULES(CHECK)
+#undef CHECK
     return true;
 }
 
@@ -66,14 +76,13 @@ static PyObject *names_left(void) {
 
 /* Importing a module that the build never imported is ModuleNotFoundError from now on, not a trap. */
 bool builtins_seal(void) {
-    struct _inittab *kept = PyImport_Inittab; /* the interpreter's own copy of the table */
-    for (struct _inittab *entry = PyImport_Inittab; entry->name; entry++) {
+    struct _inittab *kept = PyImport_Inittab, *entry = PyImport_Inittab;
+    for (; entry->name; entry++) {
         if (is_used(entry)) {
             *kept++ = *entry;
         }
     }
-    *kept = (struct _inittab){NULL, NULL};
-    memset(_PyImport_Inittab, 0, sizeof _PyImport_Inittab);
+    memset(kept, 0, (size_t)((char *)entry - (char *)kept));
     PyObject *names = names_left();
     bool good = names && PySys_SetObject("builtin_module_names", names) == 0;
     Py_XDECREF(names);

@@ -61,20 +61,29 @@ static bool compiler_seal(void) {
     return true;
 }
 
-static bool call_gc(const char *name) {
+/* What is alive now is never looked at again, so a full collection at run time takes microseconds. gc.freeze has no C
+   interface; its module goes again, unless the filter wanted it. */
+static bool freeze_garbage(void) {
+    PyObject *modules = PyImport_GetModuleDict();
+    bool was_there = PyDict_GetItemString(modules, "gc") != NULL;
     PyObject *gc = PyImport_ImportModule("gc");
-    PyObject *result = gc ? PyObject_CallMethod(gc, name, NULL) : NULL;
+    PyObject *collected = gc ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+    PyObject *frozen = collected ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
+    bool good = frozen != NULL;
+    Py_XDECREF(frozen);
+    Py_XDECREF(collected);
     Py_XDECREF(gc);
-    Py_XDECREF(result);
-    return result != NULL;
+    if (good && !was_there) {
+        good = PyDict_DelItemString(modules, "gc") == 0;
+        builtins_forget("gc");
+    }
+    return good;
 }
 
 enum { SEAL_KEEP_COMPILER = 1 };
 
 EXPORT(ls_seal) int32_t ls_seal(uint32_t flags) {
-    /* What is alive now is never looked at again: a full collection at run time takes microseconds. */
-    bool good = call_gc("collect") && call_gc("freeze");
-    good = good && ((flags & SEAL_KEEP_COMPILER) || compiler_seal()) && builtins_seal();
+    bool good = freeze_garbage() && ((flags & SEAL_KEEP_COMPILER) || compiler_seal()) && builtins_seal();
     if (!good) {
         print_exception();
         return 1;
