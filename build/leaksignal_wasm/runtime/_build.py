@@ -147,7 +147,13 @@ def _component_units(component: Component, root: Path, work: Path, python: Path)
         Unit(
             root / source,
             work / component.name / "package" / f"{source.replace('/', '_')}.o",
-            (*component.flags, "-w", *overlay, *(f"-I{folder}" for folder in theirs)),
+            (
+                *component.flags,
+                "-w",
+                *overlay,
+                *(f"-I{folder}" for folder in theirs),
+                *_cpython_include(python),
+            ),
             component.cplusplus,
         )
         for source in component.package_sources

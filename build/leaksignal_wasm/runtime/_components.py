@@ -11,7 +11,7 @@ from leaksignal_wasm.runtime._tables import Package
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMPONENTS = ("re2", "zlib")
+COMPONENTS = ("msgpack", "re2", "zlib")
 """Folders under hostcalls/shim/."""
 
 

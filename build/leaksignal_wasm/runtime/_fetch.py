@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tarfile
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def unpacked(package: Package) -> Path:
     """Return the folder that holds the package's unpacked files, fetching it if this machine has not got it yet."""
-    goal = cache_folder("packages") / f"{package.name}-{package.version}-{package.sha256[:16]}"
+    content = hashlib.sha256(f"{package.sha256} {package.keep}".encode()).hexdigest()
+    goal = cache_folder("packages") / f"{package.name}-{package.version}-{content[:16]}"
     if not goal.is_dir():
         with tempfile.TemporaryDirectory(dir=goal.parent) as scratch:
             archive = _download(package, Path(scratch))
