@@ -23,7 +23,7 @@ from proxy_wasm import PluginContext, log
 CALLS = [compile(call, "<case>", "eval") for call in {calls!r}]
 
 class Plugin(PluginContext):
-    def on_configure(self, size):
+    def on_configure(self, configuration):
         for number, call in enumerate(CALLS):
             log.info(f"{{number}} {{answer({module}, call, globals())}}")
         return True
