@@ -58,7 +58,9 @@ def _plain(figure: Figure) -> dict[str, Any]:
 
 def _machine() -> str:
     envoy = find_envoy().version()
-    return f"Envoy {envoy}, Python {platform.python_version()}, {os.cpu_count()} cores, {_processor()}"
+    python = platform.python_version()
+    busy = os.getloadavg()[2]  # who shared the machine in the last quarter of an hour, the bench included
+    return f"Envoy {envoy}, Python {python}, {os.cpu_count()} cores, {_processor()}, load {busy:.1f}"
 
 
 def _processor() -> str:
