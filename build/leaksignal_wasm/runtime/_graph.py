@@ -46,6 +46,8 @@ class Graph:
     address_taken: set[int] = field(default_factory=set)
     blocks: set[Block] = field(default_factory=set)
     exports: dict[str, int] = field(default_factory=dict)
+    imported: int = 0
+    """How many functions are the host's: they come first."""
     constants_end: int = 0
     """Where the first segment, `.rodata`, ends; what is behind it can change."""
 
@@ -65,6 +67,7 @@ def read(binary: bytes) -> Graph:
     """Read a module that was linked with `--emit-relocs`."""
     module = Module.parse(binary)
     graph = Graph(exports={export.name: export.index for export in module.exports if export.kind == 0})
+    graph.imported = len(module.imported_functions)
     if module.data:
         graph.constants_end = (module.data[0].address or 0) + len(module.data[0].content)
     symbols = _symbols(module, graph)

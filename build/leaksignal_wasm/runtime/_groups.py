@@ -85,7 +85,7 @@ def _assemble(graph: Graph, owners: dict[Node, tuple[str, ...]]) -> dict[str, Gr
         named = [name for name in owner if name not in (COMPILER, STARTUP)]
         groups["+".join(owner)] = {"modules": named, "functions": [], "data": []}
     for node, owner in owners.items():
-        if isinstance(node, int):
+        if isinstance(node, int) and node >= graph.imported:
             groups["+".join(owner)]["functions"].append(node)
     for owner, address, size in _ranges(graph, owners):
         groups["+".join(owner)]["data"].append([address, size])
