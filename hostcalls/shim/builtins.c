@@ -38,15 +38,6 @@ struct _inittab _PyImport_Inittab[] = {
     {NULL, NULL},
 };
 
-void builtins_forget(const char *name) {
-#define FORGET(known, init)            \
-    if (strcmp(name, known) == 0) {    \
-        used[NUMBER_##init] = false;   \
-    }
-    BUILTIN_MODULES(FORGET)
-#undef FORGET
-}
-
 static bool is_used(const struct _inittab *entry) {
 #define CHECK(name, init)                  \
     if (entry->initfunc == wrap_##init) {  \

@@ -62,7 +62,7 @@ static bool compiler_seal(void) {
 }
 
 /* What is alive now is never looked at again, so a full collection at run time takes microseconds. gc.freeze has no C
-   interface; its module goes again, unless the filter wanted it. */
+   interface, so that module is always kept in the table. */
 static bool freeze_garbage(void) {
     PyObject *modules = PyImport_GetModuleDict();
     bool was_there = PyDict_GetItemString(modules, "gc") != NULL;
@@ -75,7 +75,6 @@ static bool freeze_garbage(void) {
     Py_XDECREF(gc);
     if (good && !was_there) {
         good = PyDict_DelItemString(modules, "gc") == 0;
-        builtins_forget("gc");
     }
     return good;
 }

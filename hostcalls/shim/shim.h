@@ -100,8 +100,6 @@ PyObject *set_failure_response(PyObject *self, PyObject *mode);
 PyMODINIT_FUNC PyInit__proxy_wasm(void);
 void frozen_clear(void);
 bool builtins_seal(void);
-/* As if the module had never been imported: it is not kept by builtins_seal. */
-void builtins_forget(const char *name);
 void memory_scrub(void);
 void pools_scrub(void);
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypedDict
 
-from leaksignal_wasm.runtime._tables import COMPILER_ENTRIES, NEVER_CALLED
+from leaksignal_wasm.runtime._tables import ALWAYS_KEPT, COMPILER_ENTRIES, NEVER_CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Group(TypedDict):
 
 def describe_groups(graph: Graph, modules: dict[str, str]) -> dict[str, Group]:
     """Return the groups by name. `modules` is the table of built-in modules."""
-    inits = {name: _one(graph, f"wrap_{init}") for name, init in modules.items()}
+    inits = {name: _one(graph, f"wrap_{init}") for name, init in modules.items() if name not in ALWAYS_KEPT}
     exports: set[Node | None] = {None, *graph.exports.values()}
     base = graph.reach(exports, set(inits.values()))
     owners = _users(graph, inits, base)

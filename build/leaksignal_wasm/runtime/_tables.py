@@ -44,6 +44,9 @@ BUILTIN_MODULES: dict[str, str] = {
 }
 """Built-in module -> its init function. Left out: CJK codecs, sockets, select, crypt, audio, asyncio, tracing, tests."""
 
+ALWAYS_KEPT = frozenset({"gc"})
+"""Built-in modules of no group: the seal imports them."""
+
 BOOTSTRAP_MODULES = ("_frozen_importlib", "_frozen_importlib_external")
 FROZEN_MODULES = (
     "abc",
