@@ -87,7 +87,7 @@ def compile_all(units: list[Unit]) -> None:
         list(pool.map(one, units))
 
 
-def _system_libraries(work: Path) -> tuple[list[str], list[str]]:
+def system_libraries(work: Path) -> tuple[list[str], list[str]]:
     """Return the start files and the libraries (libc, libc++, compiler-rt) that zig has built for itself.
 
     Its own driver puts libc before our objects and refuses most of the linker's options, so we only ask it for paths:
@@ -107,10 +107,26 @@ def _system_libraries(work: Path) -> tuple[list[str], list[str]]:
     return start, libraries
 
 
-def link(
-    objects: list[Path], archives: list[Path], output: Path, options: tuple[str, ...], work: Path
-) -> None:
+@dataclass(frozen=True)
+class Inputs:
+    """What is linked, in this order but for `start`, which goes first."""
+
+    objects: list[Path]
+    archives: list[Path]
+    start: list[str]
+    libraries: list[str]
+
+
+def link(inputs: Inputs, output: Path, options: tuple[str, ...]) -> None:
     """Link a reactor module; archives of ours come before zig's, whose stubs would clash with CPython's."""
-    start, libraries = _system_libraries(work)
-    arguments = ["wasm-ld", "-o", str(output), "--entry", "_initialize", "--fatal-warnings", *options, *start]
-    _zig([*arguments, *(str(path) for path in objects), *(str(path) for path in archives), *libraries])
+    arguments = [
+        "wasm-ld",
+        "-o",
+        str(output),
+        "--entry",
+        "_initialize",
+        "--fatal-warnings",
+        *options,
+        *inputs.start,
+    ]
+    _zig([*arguments, *map(str, inputs.objects), *map(str, inputs.archives), *inputs.libraries])
