@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PropertyValue = str | bytes | bool | int | float | Mapping[str, "PropertyValue"] | Sequence["PropertyValue"]
 
+_MAX_DEPTH = 64
+"""Components a path may have."""
+
 
 def encode(value: PropertyValue) -> bytes:
     """Return `value` as Envoy hands it to a module."""
@@ -43,6 +46,9 @@ def encode(value: PropertyValue) -> bytes:
 
 def read_property(vm: Vm, context: Context, path: bytes) -> bytes:
     """Return the property at `path` (components separated by NUL) as `context` sees it."""
+    if path.count(b"\0") > _MAX_DEPTH:
+        # No property lies as deep, and a module may hand in all of its memory.
+        raise HostCallFailed(Status.NOT_FOUND)
     parts = path.split(b"\0")
     if len(parts) > 1 and not parts[-1]:
         parts.pop()
