@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 
+# An inner run in this process that ended faulthandler would take the engine's signal handlers with it, and
+# the next trap would end the process.
+ALONE = ("-p", "no:cacheprovider", "-p", "no:faulthandler")
+
 FILTER_TEST = """
 from proxy_wasm import HttpContext, PluginContext
 from proxy_wasm_host import Host
@@ -49,7 +53,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quiet")
 def test_a_filter_is_tested_natively(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(FILTER_TEST.replace("EXPECTED", 'b"core"'))
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*ALONE).assert_outcomes(passed=2)
 
 
 @pytest.mark.usefixtures("quiet")
@@ -58,7 +62,7 @@ def test_the_same_tests_run_a_module(pytester: pytest.Pytester, tmp_path: Path) 
     # A module that does nothing, so the difference shows.
     module.write_bytes(wasmtime.wat2wasm(wat(only=[])))
     pytester.makepyfile(FILTER_TEST.replace("EXPECTED", "None"))
-    run = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--proxy-wasm-module={module}")
+    run = pytester.runpytest_inprocess(*ALONE, f"--proxy-wasm-module={module}")
     run.assert_outcomes(passed=2)
 
 
@@ -72,4 +76,4 @@ def test_a_module_can_be_loaded_by_name(pytester: pytest.Pytester, tmp_path: Pat
             assert plugin.configuration == b'{{"a": 1}}'
             assert plugin.vm.vm_id == "v"
     """)
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*ALONE).assert_outcomes(passed=1)
