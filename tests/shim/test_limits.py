@@ -88,6 +88,53 @@ except RecursionError:
     assert prepared.value("seen") == "RecursionError"
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+def test_c_may_call_python_only_so_deep(sealed: bool) -> None:
+    guest = Guest()
+    guest.run(SETUP)
+    guest.run("""
+class Chain:
+    def __init__(self, n):
+        self.n = n
+        self.next = Chain(n - 1) if n else None
+    def walk(self):
+        yield self.n
+        if self.next:
+            yield from self.next.walk()
+def deepest():
+    n = 10
+    try:
+        while True:
+            Chain(n)
+            n += 10
+    except RecursionError:
+        return n
+""")
+    if sealed:
+        guest.seal(1)
+    deepest = guest.value("deepest()")
+    assert (150 < deepest <= 210) if sealed else (250 < deepest <= 600)
+    assert guest.value("sum(Chain(100).walk())") == 5050
+    assert guest.value("deepest()") == deepest
+
+
+def test_a_generator_that_was_too_deep_leaves_nothing_broken(prepared: Guest) -> None:
+    prepared.run("""
+made = []
+def deep(n):
+    made.append(n)
+    yield from deep(n + 1)
+first = deep(0)
+try:
+    next(first)
+except RecursionError as error:
+    seen = type(error).__name__
+again = list(first)
+""")
+    assert prepared.value("(seen, again)") == ("RecursionError", [])
+    prepared.run("import gc\ndel first\ngc.collect()\nassert list(x for x in range(3)) == [0, 1, 2]")
+
+
 def test_deep_structures_go_without_recursion(prepared: Guest) -> None:
     prepared.run("nest(200000)\nnest(200000, lambda x: (x,))\nnest(100000, lambda x: {'a': x})")
 

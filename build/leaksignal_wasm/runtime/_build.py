@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from leaksignal_wasm.runtime._groups import Group
 
-WRAPPED = ("malloc", "free", "calloc", "realloc")  # hostcalls/shim/pools.c
+WRAPPED = (
+    *("malloc", "free", "calloc", "realloc"),  # hostcalls/shim/pools.c
+    *("_PyEval_Vector", "_PyEval_EvalFrameDefault"),  # hostcalls/shim/recursion.c
+)
 LINK_OPTIONS = (
     *(f"--wrap={name}" for name in WRAPPED),
     "--export-memory",
