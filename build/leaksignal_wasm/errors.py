@@ -13,4 +13,6 @@ class UserError(Exception):
         self.what = what
         self.where = where
         self.remedy = remedy
-        super().__init__(": ".join(part for part in (where, what) if part) + (f" ({remedy})" if remedy else ""))
+        super().__init__(
+            ": ".join(part for part in (where, what) if part) + (f" ({remedy})" if remedy else "")
+        )
