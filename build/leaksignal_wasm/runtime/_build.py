@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WRAPPED = (
     *("malloc", "free", "calloc", "realloc"),  # hostcalls/shim/pools.c
-    *("_PyEval_Vector", "_PyEval_EvalFrameDefault"),  # hostcalls/shim/recursion.c
+    "_PyEval_EvalFrameDefault",  # hostcalls/shim/recursion.c
 )
 LINK_OPTIONS = (
     *(f"--wrap={name}" for name in WRAPPED),
