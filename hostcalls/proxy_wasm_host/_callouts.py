@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from proxy_wasm_host._abi import Status
-from proxy_wasm_host._headers import HeaderMap, HeadersLike
+from proxy_wasm_host._headers import HeaderMap, HeadersLike, Joined
 from proxy_wasm_host.errors import HostCallFailed, ProxyWasmHostError
 
 if TYPE_CHECKING:
@@ -127,7 +127,9 @@ class HttpCall(Call):
     def reply(self, answer: HttpReply | None = None) -> None:
         """Answer the call (by default: an empty 200)."""
         wanted = answer or HttpReply()
-        headers = HeaderMap([(":status", str(wanted.status))], joining=self.vm.host.quirks)
+        headers = HeaderMap(
+            [(":status", str(wanted.status))], joining=Joined.RESPONSE.on(self.vm.host.quirks)
+        )
         for name, value in HeaderMap(wanted.headers):
             headers.add(name, value)
         trailers = None if wanted.trailers is None else HeaderMap(wanted.trailers)
@@ -362,7 +364,7 @@ class Calls:
         """Start an HTTP call; an unknown cluster or a missing :method, :path, :authority is BAD_ARGUMENT."""
         name = upstream.decode("utf-8", "backslashreplace")
         cluster = self._vm.host.clusters.get(name)
-        fields = HeaderMap(headers, joining=self._vm.host.quirks)
+        fields = HeaderMap(headers, joining=Joined.REQUEST.on(self._vm.host.quirks))
         if fields.first(b":authority") is None and (host := fields.first(b"host")) is not None:
             fields.remove(b"host")
             fields.add(b":authority", host)

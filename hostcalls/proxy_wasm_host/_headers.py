@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
@@ -15,57 +16,57 @@ def to_bytes(text: Text) -> bytes:
     return text.encode() if isinstance(text, str) else bytes(text)
 
 
-# Envoy keeps one entry for each of these and joins what is added (envoy/http/header_map.h, the O(1) headers).
-_JOINED: Final = frozenset(
-    name.encode()
-    for name in [
-        ":authority",
-        ":method",
-        ":path",
-        ":protocol",
-        ":scheme",
-        ":status",
-        "connection",
-        "content-length",
-        "content-type",
-        "date",
-        "expect",
-        "grpc-message",
-        "grpc-status",
-        "grpc-timeout",
-        "keep-alive",
-        "location",
-        "proxy-connection",
-        "proxy-status",
-        "server",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "via",
-        "x-client-trace-id",
-        "x-forwarded-client-cert",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "x-request-id",
-    ]
-)
+_BUILT_IN: Final = b"""
+    :authority :method :path :protocol :scheme :status connection content-length content-type
+    date expect grpc-message grpc-status grpc-timeout keep-alive location proxy-connection
+    proxy-status server te transfer-encoding upgrade user-agent via x-client-trace-id
+    x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port
+    x-forwarded-proto x-request-id
+""".split()
+
+_OF_REQUESTS: Final = b"""
+    accept accept-encoding access-control-request-headers access-control-request-method
+    authorization cache-control cdn-loop content-encoding grpc-accept-encoding if-match
+    if-modified-since if-none-match if-range if-unmodified-since origin pragma referer
+""".split()
+
+_OF_RESPONSES: Final = b"""
+    access-control-allow-credentials access-control-allow-headers access-control-allow-methods
+    access-control-allow-origin access-control-expose-headers access-control-max-age age
+    cache-control content-encoding etag expires last-modified vary
+""".split()
+
+
+class Joined(enum.Enum):
+    """Names of which Envoy keeps one entry, joining what is added with a comma; they differ by direction.
+
+    The first are built in (envoy/http/header_map.h, the O(1) headers), the others are registered by Envoy's extensions;
+    Envoy 1.40 was asked name by name.
+    """
+
+    NONE = frozenset[bytes]()
+    TRAILERS = frozenset(_BUILT_IN)
+    REQUEST = frozenset(_BUILT_IN + _OF_REQUESTS)
+    RESPONSE = frozenset(_BUILT_IN + _OF_RESPONSES)
+
+    def on(self, quirks: bool) -> Joined:
+        """Return these names where the host is to be like Envoy, else none."""
+        return self if quirks else Joined.NONE
 
 
 class HeaderMap:
     """An ordered multi-map of header fields or trailers.
 
-    With `joining`, a second value of a field that Envoy keeps once (`content-type`, `:path`, `via`, ...) is
+    A second value of a field among `joining` (`content-type`, `:path`, `via`, ...) is
     appended to the first after a comma, as Envoy does. Pseudo-headers (`:path`) stay before all others.
     """
 
-    __slots__ = ("_items", "joining")
+    __slots__ = ("_items", "_joined", "joining")
 
-    def __init__(self, headers: HeadersLike = (), *, joining: bool = False) -> None:
+    def __init__(self, headers: HeadersLike = (), *, joining: Joined = Joined.NONE) -> None:
         self._items: list[tuple[bytes, bytes]] = []
         self.joining = joining
+        self._joined = joining.value
         pairs = headers.items() if isinstance(headers, Mapping) else headers
         for name, value in pairs:
             self.add(to_bytes(name), to_bytes(value))
@@ -84,7 +85,7 @@ class HeaderMap:
         """Append a field, keeping those of the same name."""
         name = name.lower()
         items = self._items
-        if self.joining and name in _JOINED:
+        if name in self._joined:
             for index, (other, old) in enumerate(items):
                 if other == name:
                     items[index] = (name, old + b"," + value if old else value)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from proxy_wasm_host._abi import LogLevel, MapType
 from proxy_wasm_host._body import Body
-from proxy_wasm_host._headers import HeaderMap, HeadersLike
+from proxy_wasm_host._headers import HeaderMap, HeadersLike, Joined
 from proxy_wasm_host._local_reply import LocalResponse, prepare
 from proxy_wasm_host._stream import Stream
 from proxy_wasm_host.errors import StreamStateError
@@ -338,7 +338,9 @@ class HttpStream(Stream):
         if self._request.headers is not None:
             raise StreamStateError("request headers were sent before", where=self._where())
         self.create()
-        self._request.on_headers(HeaderMap(headers, joining=self.host.quirks), end_of_stream)
+        self._request.on_headers(
+            HeaderMap(headers, joining=Joined.REQUEST.on(self.host.quirks)), end_of_stream
+        )
         self.host.settle()
         return self.upstream
 
@@ -352,7 +354,7 @@ class HttpStream(Stream):
     def request_trailers(self, trailers: HeadersLike) -> Message:
         """Send request trailers, which end the request; return what the upstream has got so far."""
         self._check_half(self._request)
-        self._request.on_trailers(HeaderMap(trailers, joining=self.host.quirks))
+        self._request.on_trailers(HeaderMap(trailers, joining=Joined.TRAILERS.on(self.host.quirks)))
         self.host.settle()
         return self.upstream
 
@@ -370,7 +372,7 @@ class HttpStream(Stream):
                 where=self._where(),
                 remedy="send request headers first; request_paused says whether the filter holds them",
             )
-        fields = HeaderMap(headers, joining=self.host.quirks)
+        fields = HeaderMap(headers, joining=Joined.RESPONSE.on(self.host.quirks))
         status = fields.first(b":status")
         self.upstream_status = int(status) if status is not None and status.isdigit() else None
         self._response.on_headers(fields, end_of_stream)
@@ -387,7 +389,7 @@ class HttpStream(Stream):
     def response_trailers(self, trailers: HeadersLike) -> Message:
         """Let the upstream send trailers, which end its response; return what the client has got so far."""
         self._check_half(self._response)
-        self._response.on_trailers(HeaderMap(trailers, joining=self.host.quirks))
+        self._response.on_trailers(HeaderMap(trailers, joining=Joined.TRAILERS.on(self.host.quirks)))
         self.host.settle()
         return self.downstream
 
@@ -444,7 +446,7 @@ class HttpStream(Stream):
         context = self.context
         if context.bodies[side] is None or not context.end_of_stream:
             return None
-        half.trailers = context.maps[side * 2 + 1] = HeaderMap(joining=self.host.quirks)
+        half.trailers = context.maps[side * 2 + 1] = HeaderMap(joining=Joined.TRAILERS.on(self.host.quirks))
         return half.trailers
 
     def continue_stream(self, side: int) -> None:
@@ -486,7 +488,7 @@ class HttpStream(Stream):
         self.local_response = answer
         response = self._response
         self._request.aborted = True
-        headers, body = prepare(answer, self._request.headers, joining=self.host.quirks)
+        headers, body = prepare(answer, self._request.headers, joining=Joined.RESPONSE.on(self.host.quirks))
         if response.headers is None:
             response.on_headers(headers, not body)
             if body:

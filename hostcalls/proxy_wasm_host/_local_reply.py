@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from proxy_wasm_host._headers import HeaderMap
+from proxy_wasm_host._headers import HeaderMap, Joined
 
 if TYPE_CHECKING:
     from proxy_wasm_host._pairs import Pairs
@@ -31,7 +31,7 @@ def is_grpc(request: HeaderMap | None) -> bool:
     return kind is not None and (kind == b"application/grpc" or kind.startswith(b"application/grpc+"))
 
 
-def prepare(answer: LocalResponse, request: HeaderMap | None, *, joining: bool) -> tuple[HeaderMap, bytes]:
+def prepare(answer: LocalResponse, request: HeaderMap | None, *, joining: Joined) -> tuple[HeaderMap, bytes]:
     """Return headers and body of the response to `request`."""
     headers = HeaderMap([(b":status", str(answer.status).encode())], joining=joining)
     for name, value in answer.headers:
