@@ -17,5 +17,5 @@ def test_repeated_fields_are_joined_as_envoy_does_in_each_direction() -> None:
 
 
 def test_joining_is_a_quirk() -> None:
-    assert Joined.REQUEST.on(True) is Joined.REQUEST  # noqa: FBT003 - the switch is the subject
-    assert Joined.REQUEST.on(False) is Joined.NONE  # noqa: FBT003 - as above
+    assert Joined.REQUEST.on(True) is Joined.REQUEST
+    assert Joined.REQUEST.on(False) is Joined.NONE
