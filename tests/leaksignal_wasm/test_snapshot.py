@@ -320,3 +320,25 @@ def test_a_vm_with_less_memory_than_the_module_asks_for_is_refused(
 ) -> None:
     with pytest.raises(Exception, match=r"(?i)memory"):
         Host().vm(module, limits=Limits(memory=(built.pages - 1) << 16))
+
+
+def test_a_built_in_module_that_was_let_go_can_be_imported_again(build_filter: Callable[..., Path]) -> None:
+    source = """
+import sys
+import unicodedata
+
+from proxy_wasm import HttpContext
+
+del sys.modules["unicodedata"], unicodedata
+
+
+class Names(HttpContext):
+    def on_request_headers(self, num_headers, end_of_stream):
+        import unicodedata
+
+        self.request_headers.add("x-name", unicodedata.name("a"))
+"""
+    plugin = Host().vm(Module.load(build_filter(source))).plugin()
+    with plugin.http_stream() as stream:
+        upstream = stream.request([(":method", "GET"), (":path", "/"), (":authority", "a")])
+        assert upstream.headers["x-name"] == b"LATIN SMALL LETTER A"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import subprocess
@@ -142,3 +143,15 @@ def test_the_command_prints_where_the_runtime_is(tmp_path: Path) -> None:
         "runtime.wasm",
         "stdlib.zip",
     ]
+
+
+def test_one_build_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with (
+        _paths.building(),
+        (_paths.cache_folder("runtime") / ".lock").open("w") as second,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _paths.building():
+        pass

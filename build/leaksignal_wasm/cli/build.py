@@ -166,7 +166,7 @@ def _show(result: BuildResult) -> None:
     table.add_row("time", f"{sum(result.seconds.values()):.1f} s ({times})")
     table.add_row("sha256", result.sha256)
     console.print(f"[bold]{result.output}[/bold]")
-    console.print(table)
+    _output.show(table)
     for line in result.log:
         console.print(f"printed while building: {line.rstrip()}", markup=False, style="dim")
     for line in result.warnings:

@@ -67,8 +67,8 @@ def _show(path: Path, found: Inspection, *, everything: bool) -> None:
     console.print(
         f"ABI {found.abi or 'unknown: not a Proxy-Wasm module'}, memory {memory} ({limit})", highlight=False
     )
-    console.print(_sections(found))
-    console.print(_imports(found))
+    _output.show(_sections(found))
+    _output.show(_imports(found))
     for name, reasons in found.refusals.items():
         for reason in reasons:
             console.print(f"{name} refuses it: {reason}", style="red", markup=False, highlight=False)
@@ -117,7 +117,7 @@ def _show_record(console: Console, found: Inspection, *, everything: bool) -> No
         table.add_row(entry["name"], entry["origin"], f"{entry['source']:,}", f"{entry.get('heap', 0):,}")
     if not everything and len(modules) > _SHOWN:
         table.add_row(f"... {len(modules) - _SHOWN} more (--all)", "", "", "")
-    console.print(table)
+    _output.show(table)
     console.print("[bold]native modules[/bold]", ", ".join(record.get("builtin", [])), highlight=False)
     for name, size in record.get("data", {}).items():
         console.print(f"data '{name}': {size:,} bytes", markup=False, highlight=False)

@@ -268,7 +268,7 @@ def _report_table(outcomes: Iterator[Outcome], summary: Summary) -> None:
         table.add_column(title, overflow="fold")
     for row in _timed(outcomes, summary):
         table.add_row(*row.cells())
-    _output.console().print(table)
+    _output.show(table)
 
 
 def _timed(outcomes: Iterator[Outcome], summary: Summary) -> Iterator[Row]:

@@ -229,8 +229,7 @@ def main(module: str, class_name: str | None, data: list[str]) -> None:
         except BaseException:  # noqa: BLE001 - no memory left, or an exception that can't even be printed
             failure = {"bases": [], "missing": "", "message": type(error).__name__, "traceback": _bare(error)}
     else:
-        builtin = [name for name in sys.builtin_module_names if name in sys.modules]
-        _report("done", plugin=plugin.__qualname__, callbacks=list(callbacks), builtin=builtin)
+        _report("done", plugin=plugin.__qualname__, callbacks=list(callbacks))
     if failure is not None:  # out here the exception is gone, and with it whatever filled the memory
         _report("failed", **failure)
     sys.meta_path[:] = [_Absent if x is _Finder else x for x in sys.meta_path]

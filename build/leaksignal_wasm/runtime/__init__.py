@@ -48,5 +48,7 @@ def locate(say: Callable[[str], None] = lambda _: None) -> Runtime:
     key = _build.input_key()
     folder = _paths.cache_folder("runtime") / key[:32]
     if not folder.is_dir():
-        _build.build(folder, key, say)
+        with _paths.building():
+            if not folder.is_dir():  # somebody else was quicker
+                _build.build(folder, key, say)
     return Runtime.load(folder)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = PACKAGE / "_runtime"
@@ -27,3 +32,11 @@ def publish(made: Path, goal: Path) -> None:
         made.rename(goal)
     if not goal.is_dir():
         made.rename(goal)
+
+
+@contextlib.contextmanager
+def building() -> Iterator[None]:
+    """Hold the right to build: the compiler's own cache does not bear two builds at once, and one is enough."""
+    with (cache_folder("runtime") / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # given back when the file is closed, also by a crash
+        yield
