@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from leaksignal_wasm.errors import UserError
+from leaksignal_wasm.hosts import ABI_VERSIONS, abi_version
+from leaksignal_wasm.wasm import Module, WasmFormatError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +70,7 @@ class Image:
 
 
 def read_module(path: Path) -> bytes:
-    """Read a core wasm module; `UserError` for anything else."""
+    """Read a whole Proxy-Wasm module of an ABI that Envoy knows; `UserError` for anything else."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -76,7 +78,21 @@ def read_module(path: Path) -> bytes:
             f"can't be read: {error.strerror}", where=str(path), remedy="leaksignal-wasm build makes one"
         ) from None
     if not data.startswith(_WASM_MAGIC):
-        raise UserError("not a wasm module", where=str(path), remedy="push the .wasm file that build wrote")
+        raise UserError("not a wasm module", where=str(path), remedy="name the .wasm file that build wrote")
+    try:
+        version = abi_version(Module.parse(data))
+    except WasmFormatError as error:
+        raise UserError(
+            f"not a whole wasm module: {error}",
+            where=str(path),
+            remedy="build or copy it again; a truncated file looks like this",
+        ) from error
+    if version is None:
+        raise UserError(
+            "declares no ABI version of Proxy-Wasm that Envoy knows",
+            where=str(path),
+            remedy=f"build it with a Proxy-Wasm SDK of ABI {', '.join(ABI_VERSIONS)}",
+        )
     return data
 
 

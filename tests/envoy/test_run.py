@@ -133,6 +133,7 @@ def test_run_builds_a_filter_that_is_still_python(tmp_path: Path, upstream: Http
     ("arguments", "told"),
     [
         (["nowhere.wasm"], "nowhere.wasm: there is no such module"),
+        (["{half}"], "half.wasm: not a whole wasm module"),
         (["{greeter}", "--envoy", "/nowhere"], "--envoy: /nowhere is not a program"),
         (["{greeter}", "--upstream", "ftp://x"], "--upstream: 'ftp://x' is not an upstream"),
         (["{greeter}", "--config", "@/nowhere"], "/nowhere: can't be read"),
@@ -144,13 +145,17 @@ def test_run_builds_a_filter_that_is_still_python(tmp_path: Path, upstream: Http
 def test_run_tells_what_is_wrong(
     arguments: list[str],
     told: str,
+    tmp_path: Path,
     wat_module: Callable[[str], Path],
     occupied_port: int,
     envoy_binary: EnvoyBinary,
 ) -> None:
     assert envoy_binary.path
+    half = tmp_path / "half.wasm"
+    half.write_bytes(wat_module("greeter").read_bytes()[:-20])
     words = {
         "greeter": wat_module("greeter"),
+        "half": half,
         "missing_import": wat_module("missing_import"),
         "taken": occupied_port,
     }

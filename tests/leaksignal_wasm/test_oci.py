@@ -8,13 +8,19 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import wasmtime
 from click.testing import CliRunner
 
 from leaksignal_wasm import oci
 from leaksignal_wasm.cli import cli
 from leaksignal_wasm.errors import UserError
 
-MODULE = b"\0asm\1\0\0\0" + bytes(range(256)) * 40
+MODULE = bytes(
+    wasmtime.wat2wasm(
+        '(module (memory 1) (data (i32.const 0) "%s") (func (export "proxy_abi_version_0_2_1")))'
+        % ("data" * 999)
+    )
+)
 
 
 def test_the_compat_image_has_one_layer_with_plugin_wasm_in_it() -> None:
@@ -92,6 +98,10 @@ def test_push_to_a_layout_prints_the_digest(tmp_path: Path) -> None:
     [
         (["none.wasm", "r.example/x"], 1, "none.wasm: can't be read"),
         ([__file__, "r.example/x"], 1, "not a wasm module"),
+        (["half.wasm", "r.example/x"], 1, "half.wasm: not a whole wasm module"),
+        (["half.wasm", "--layout", "l"], 1, "half.wasm: not a whole wasm module"),
+        (["other.wasm", "--layout", "l"], 1, "other.wasm: declares no ABI version of Proxy-Wasm that"),
+        (["future.wasm", "--layout", "l"], 1, "with a Proxy-Wasm SDK of ABI 0.1.0, 0.2.0, 0.2.1"),
         (["f.wasm"], 2, "name either a reference to push to, or --layout FOLDER"),
         (["f.wasm", "r.example/x", "--layout", "l"], 2, "name either"),
         (["f.wasm", "no-registry"], 1, "write REGISTRY/REPOSITORY:TAG"),
@@ -104,6 +114,10 @@ def test_what_push_refuses(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("f.wasm").write_bytes(MODULE)
+    Path("half.wasm").write_bytes(MODULE[: len(MODULE) // 2])
+    Path("other.wasm").write_bytes(wasmtime.wat2wasm("(module)"))
+    Path("future.wasm").write_bytes(MODULE.replace(b"_0_2_1", b"_0_9_0"))
     result = CliRunner().invoke(cli, ["push", *arguments])
     assert result.exit_code == code
     assert said in result.stderr
+    assert not Path("l").exists()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import wasmtime
 from click.testing import CliRunner
 
 from leaksignal_wasm import oci
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MODULE = b"\0asm\1\0\0\0" + os.urandom(300_000)
+MODULE = wasmtime.wat2wasm('(module (func (export "proxy_abi_version_0_2_1")))') + (
+    b"\0\xe4\xa7\x12\3pad" + os.urandom(300_000)  # a custom section that can't be compressed
+)
 PASSWORD = "correct horse"
 HTPASSWD = "tester:$2y$05$gx1ZzmW2BoT7Q3pixFLC/.9IqPywUU659xUFEU/lI6LkLZb53HEQW\n"
 

@@ -17,6 +17,7 @@ from leaksignal_wasm.envoy import EnvoyProcess
 from leaksignal_wasm.envoy.upstream import describe, serve_http, serve_tcp_echo
 from leaksignal_wasm.envoy_config import Upstream, WasmPlugin, proxy, stdout_access_log
 from leaksignal_wasm.errors import UserError
+from leaksignal_wasm.oci import read_module
 
 if TYPE_CHECKING:
     from leaksignal_wasm.envoy import LogLine
@@ -143,6 +144,7 @@ def _module(text: str, console: Console, stack: contextlib.ExitStack) -> Path:
             raise UserError(
                 "there is no such module", where=text, remedy="leaksignal-wasm build FILTER makes one"
             )
+        read_module(path)  # Envoy would say less of what is wrong with it
         return path.resolve()
     # The toolchain is heavy; whoever runs a finished module does not wait for it to be imported.
     from leaksignal_wasm.builder import build  # noqa: PLC0415

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leaksignal_wasm import oci
-from leaksignal_wasm.errors import UserError
-from leaksignal_wasm.wasm import PAGE, Module, WasmFormatError
+from leaksignal_wasm.wasm import PAGE, Module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,12 +41,9 @@ class ModuleFacts:
 
 
 def module_facts(path: Path) -> ModuleFacts:
-    """Read a module. Raises UserError if it is none."""
+    """Read a module. Raises UserError if it is none that Envoy would take for one."""
     data = oci.read_module(path)
-    try:
-        memory = next(iter(Module.parse(data).memories), None)
-    except WasmFormatError as error:
-        raise UserError(f"not a whole wasm module: {error}", where=str(path)) from error
+    memory = next(iter(Module.parse(data).memories), None)
     least = memory.minimum if memory else 0
     most = memory.maximum if memory else 0
     return ModuleFacts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import tempfile
 import zlib
 from itertools import chain
@@ -85,10 +86,10 @@ def save_capture(path: str | os.PathLike[str], exchanges: Iterable[Exchange]) ->
     return count
 
 
-def _natural(path: Path) -> tuple[object, ...]:
-    """Sort `tap_9` before `tap_10`."""
-    digits = "".join(character if character.isdigit() else " " for character in path.name).split()
-    return (*(int(number) for number in digits[-1:]), path.name)
+def _natural(path: Path) -> tuple[int, str]:
+    """Sort `tap_9` before `tap_10`, and what has no number first."""
+    numbers = re.findall("[0-9]+", path.name)
+    return (int(numbers[-1]) if numbers else -1, path.name)
 
 
 def _iter_file(path: Path, *, partial: bool) -> Iterator[Exchange]:

@@ -69,7 +69,11 @@ def strict(schema: Any) -> Any:
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
     file = tmp_path / "My_Filter.wasm"
-    file.write_bytes(wasmtime.wat2wasm('(module (memory (export "memory") 2 1024))'))
+    file.write_bytes(
+        wasmtime.wat2wasm(
+            '(module (memory (export "memory") 2 1024) (func (export "proxy_abi_version_0_2_1")))'
+        )
+    )
     return file
 
 
@@ -203,6 +207,15 @@ def test_what_is_no_module_is_told(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["manifest", "istio", str(file), "--url", "oci://x/y"])
     assert result.exit_code == 1
     assert "not a whole wasm module" in result.stderr
+
+
+@pytest.mark.parametrize("where", [["envoy"], ["istio", "--url", "oci://x/y"]])
+def test_a_module_of_an_unknown_abi_is_told(tmp_path: Path, where: list[str]) -> None:
+    file = tmp_path / "x.wasm"
+    file.write_bytes(wasmtime.wat2wasm('(module (func (export "proxy_abi_version_0_9_0")))'))
+    result = CliRunner().invoke(cli, ["manifest", *where, str(file)])
+    assert result.exit_code == 1
+    assert "declares no ABI version of Proxy-Wasm that Envoy knows" in result.stderr
 
 
 def test_a_name_that_kubernetes_refuses_is_an_error() -> None:

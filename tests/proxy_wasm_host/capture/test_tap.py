@@ -99,6 +99,14 @@ def test_a_folder_of_tap_files_is_read_in_the_order_of_their_numbers(tmp_path: P
     assert [exchange.request.body[0] for exchange in load_capture(tmp_path)] == [b"9", b"10"]
 
 
+def test_a_folder_with_other_things_in_it_names_the_one_that_is_no_capture(tmp_path: Path) -> None:
+    (tmp_path / "tap_1.pb").write_bytes(b"".join(segments(1)))
+    (tmp_path / "notes").write_text("what to do")
+    with pytest.raises(CaptureError, match="not a capture") as error:
+        load_capture(tmp_path)
+    assert error.value.where == str(tmp_path / "notes")
+
+
 def as_json(*, camel: bool) -> dict[str, Any]:
     def pairs(found: tuple[tuple[bytes, bytes], ...]) -> list[dict[str, str]]:
         return [{"key": name.decode(), "value": value.decode("latin-1")} for name, value in found]
