@@ -42,19 +42,20 @@ def main(names: tuple[str, ...], quick: bool, output: Path | None) -> None:
     wanted = names or tuple(name for name, goal in GOALS.items() if goal.by_default)
     results: dict[str, list[Figure]] = {}
     console = Console(stderr=True)
-    try:
-        with Workshop(quick=quick) as workshop:
-            for name in wanted:
-                console.print(f"measuring {name}: {GOALS[name].about}", style="dim", markup=False)
+    failed = False
+    with Workshop(quick=quick) as workshop:
+        for name in wanted:
+            console.print(f"measuring {name}: {GOALS[name].about}", style="dim", markup=False)
+            try:
                 results[name] = GOALS[name].measure(workshop)
-    except UserError as error:
-        console.print(f"bench: {error}", style="red", markup=False)
-        sys.exit(1)
-    finally:
-        if results:
-            show(results)
-            if output is not None:
-                save(output, results)
+            except UserError as error:
+                console.print(f"bench: {error}", style="red", markup=False)
+                failed = True
+    if results:
+        show(results)
+        if output is not None:
+            save(output, results)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import subprocess
 import tempfile
@@ -51,11 +52,17 @@ def serving(files: Mapping[str, bytes]) -> Iterator[int]:
             process.wait()
 
 
+_PORTS = range(20_000, 32_000)
+"""Below the ports that systems hand to clients: seconds pass before Envoy binds, and connections come and go."""
+
+
 def free_port() -> int:
     """Return a port of loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    for _ in _PORTS:
+        port = secrets.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise UserError("there is no free port", where=f"127.0.0.1, {_PORTS.start} to {_PORTS.stop}")
 
 
 def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
