@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from leaksignal_wasm.builder.cache import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# A shell starts its background jobs with Ctrl-C ignored, and they hand that down. Tests send it to programs they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"

@@ -95,12 +95,25 @@ def test_only_what_is_imported_comes_along(project: Path) -> None:
 
 
 def test_a_package_of_the_environment_comes_along_without_its_c_extension(tmp_path: Path) -> None:
+    (tmp_path / "reads.py").write_text(
+        "import yaml\nassert not yaml.__with_libyaml__\nREAD = yaml.safe_load('[1, a]')\n"
+        + CLASS.format(name="Reads")
+    )
+    result = build(tmp_path / "reads.py", output=tmp_path / "reads.wasm")
+    inside = {x["name"]: x["origin"] for x in result.record["modules"]}
+    assert inside["yaml.loader"] == "dependency"
+    assert not {name for name in inside if name.startswith("yaml._yaml")}
+
+
+def test_msgpack_has_its_c_half_built_in(tmp_path: Path) -> None:
     (tmp_path / "packs.py").write_text(
         "import msgpack\nPACKED = msgpack.packb([1, 'a'])\n" + CLASS.format(name="Packs")
     )
     result = build(tmp_path / "packs.py", output=tmp_path / "packs.wasm")
     inside = {x["name"]: x["origin"] for x in result.record["modules"]}
-    assert inside["msgpack.fallback"] == "dependency"
+    assert inside["msgpack"] == "dependency"
+    assert "msgpack.fallback" not in inside
+    assert "msgpack._cmsgpack" in result.record["builtin"]
 
 
 def test_what_the_interpreter_imports_by_itself_at_run_time_comes_along(tmp_path: Path) -> None:
