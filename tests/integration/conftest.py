@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent import futures
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,13 +13,16 @@ import pytest
 from leaksignal_wasm.builder import build
 from leaksignal_wasm.envoy import EnvoyProcess
 from leaksignal_wasm.envoy.testing import HttpUpstream, serve_http
+from leaksignal_wasm.envoy.upstream import serve_tcp_echo
 from leaksignal_wasm.envoy_config import (
     WasmPlugin,
     bootstrap,
     cluster,
     http_listener,
     http_wasm_filter,
+    network_wasm_filter,
     route,
+    tcp_listener,
 )
 
 if TYPE_CHECKING:
@@ -86,6 +90,34 @@ def grpc_port() -> Iterator[int]:
     server.stop(None).wait()
 
 
+@pytest.fixture(scope="session")
+def echo_port() -> Iterator[int]:
+    """A TCP server that sends back what it gets, and so says nothing that is HTTP."""
+    with serve_tcp_echo() as echo:
+        yield echo.port
+
+
+class RawUpstream:
+    """A TCP server for one connection at a time, which the test itself speaks for."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.port: int = listening.getsockname()[1]
+        self._listening = listening
+
+    def accept(self) -> socket.socket:
+        """Take the next connection."""
+        connection, _ = self._listening.accept()
+        connection.settimeout(30)
+        return connection
+
+
+@pytest.fixture(scope="session")
+def raw_upstream() -> Iterator[RawUpstream]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)
+        yield RawUpstream(listening)
+
+
 class ProbePlugin(Protocol):
     def __call__(self, mode: str, **settings: object) -> WasmPlugin: ...
 
@@ -103,8 +135,26 @@ def probe_plugin(probe_module: Path) -> ProbePlugin:
 
 
 @pytest.fixture(scope="session")
-def envoy(probe_plugin: ProbePlugin, _server: HttpUpstream, grpc_port: int) -> Iterator[EnvoyProcess]:
-    """Listeners `closed` and `open`, by failure mode, to the HTTP/1.1 server; `grpc` to the gRPC server."""
+def envoy(
+    probe_plugin: ProbePlugin,
+    _server: HttpUpstream,
+    grpc_port: int,
+    echo_port: int,
+    raw_upstream: RawUpstream,
+) -> Iterator[EnvoyProcess]:
+    """Start one Envoy for all.
+
+    Listeners `closed` and `open`, by failure mode, and `small`, of little buffer, lead to the HTTP/1.1 server; `grpc`
+    and `grpc-open` to the gRPC server, `tcp-closed` and `tcp-open` to the echo, `raw` (CONNECT and web sockets too) to what
+    the test itself answers.
+    """
+    connect = {
+        "match": {"connect_matcher": {}},
+        "route": {
+            "cluster": "raw",
+            "upgrade_configs": [{"upgrade_type": "CONNECT", "connect_config": {}}],
+        },
+    }
     config = bootstrap(
         listeners=[
             *(
@@ -112,17 +162,40 @@ def envoy(probe_plugin: ProbePlugin, _server: HttpUpstream, grpc_port: int) -> I
                     mode,
                     routes=[route("http")],
                     filters=[http_wasm_filter(probe_plugin(mode))],
+                    http1_trailers=True,
                 )
                 for mode in ("closed", "open")
             ),
             http_listener(
-                "grpc",
-                routes=[route("grpc", timeout=0)],
+                "small",
+                routes=[route("http")],
                 filters=[http_wasm_filter(probe_plugin("closed"))],
+                buffer_limit=1 << 15,
+            ),
+            *(
+                http_listener(
+                    name,
+                    routes=[route("grpc", timeout=0)],
+                    filters=[http_wasm_filter(probe_plugin(mode))],
+                )
+                for name, mode in (("grpc", "closed"), ("grpc-open", "open"))
+            ),
+            http_listener(
+                "raw",
+                routes=[connect, route("raw", timeout=0)],
+                filters=[http_wasm_filter(probe_plugin("closed"))],
+                upgrades=["websocket", "CONNECT"],
+                http1_trailers=True,
+            ),
+            *(
+                tcp_listener(f"tcp-{mode}", cluster="echo", filters=[network_wasm_filter(probe_plugin(mode))])
+                for mode in ("closed", "open")
             ),
         ],
         clusters=[
-            cluster("http", "127.0.0.1", _server.port),
+            cluster("http", "127.0.0.1", _server.port, http1_trailers=True),
+            cluster("echo", "127.0.0.1", echo_port),
+            cluster("raw", "127.0.0.1", raw_upstream.port, http1_trailers=True),
             cluster("grpc", "127.0.0.1", grpc_port, http2=True),
         ],
     )

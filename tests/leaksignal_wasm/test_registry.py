@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MODULE = wasmtime.wat2wasm('(module (func (export "proxy_abi_version_0_2_1")))') + (
+MODULE = bytes(wasmtime.wat2wasm('(module (func (export "proxy_abi_version_0_2_1")))')) + (
     b"\0\xe4\xa7\x12\3pad" + os.urandom(300_000)  # a custom section that can't be compressed
 )
 PASSWORD = "correct horse"
