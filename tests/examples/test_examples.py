@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from leaksignal_wasm.envoy import EnvoyProcess, validate
-from leaksignal_wasm.envoy.testing import Answer, Received, serve_http
+from leaksignal_wasm.envoy.testing import Answer, Received, request, serve_http
 from leaksignal_wasm.envoy_config import Upstream, WasmPlugin, cluster, proxy
 from leaksignal_wasm.envoy_replay import EnvoyReplay
 from proxy_wasm_host import Host, HttpReply
@@ -275,3 +275,20 @@ def test_each_example_is_whole_and_its_configuration_valid(
     )
     assert str(example_module(name)) in json.dumps(bootstrap)
     validate(bootstrap)
+
+
+@pytest.mark.envoy
+@pytest.mark.xdist_group("examples")
+def test_two_filters_share_an_envoy(example_module: Callable[[str], Path]) -> None:
+    text = (FILTERS.parent / "envoy" / "envoy.yaml").read_text()
+    for name in ("response_headers", "metrics"):
+        text = text.replace(f"filename: {name}.wasm", f"filename: {example_module(name)}")
+    # The example's own ports may be in use here.
+    text = text.replace("port_value: 10000", "port_value: 0").replace("port_value: 9901", "port_value: 0")
+    with serve_http() as upstream:
+        text = text.replace("port_value: 8080", f"port_value: {upstream.port}")
+        with EnvoyProcess(yaml.safe_load(text)) as envoy:
+            reply = request(envoy, "POST", body=b"data")
+            assert (reply.status, reply.body) == (200, b"data")
+            assert reply.headers["x-frame-options"] == "DENY"
+            assert envoy.wait_for_stat("wasmcustom.traffic.response_bytes") == 4
