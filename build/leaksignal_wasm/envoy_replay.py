@@ -98,9 +98,9 @@ class EnvoyReplay:
             # Nothing was recorded, so the upstream hung up; what Envoy says to that is not of interest.
             client = None
         lines = tuple(
-            (_LEVELS.get(line.level, LogLevel.INFO), line.message)
+            (_LEVELS.get(line.level, LogLevel.INFO), text)
             for line in self.envoy.log_lines()[logged:]
-            if line.logger == "wasm"
+            if (text := line.of_filter) is not None
         )
         return Outcome(exchange, upstream, client, logs=lines, failure=failure)
 

@@ -27,7 +27,6 @@ _ACCESS_LINE: Final = (
     f"{_ACCESS}%REQ(:METHOD)% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% "
     "%BYTES_RECEIVED% bytes in, %BYTES_SENT% out, %DURATION% ms"
 )
-_FROM_WASM: Final = re.compile(r"wasm log(?: (?P<who>[^:]*))?: (?P<text>.*)", re.DOTALL)
 _STYLES: Final = {
     "trace": "dim",
     "debug": "dim",
@@ -166,12 +165,12 @@ def _show(console: Console, line: LogLine) -> None:
         return
     if not line.level or _EXPECTED.search(line.message):
         return
-    said = _FROM_WASM.fullmatch(line.message)
+    said = line.of_filter
     text = Text(f"{line.time[11:23]} ", style="dim")
     text.append(f"{line.level:<8} ", style=_STYLES.get(line.level, ""))
     if said is None:
         text.append(f"[{line.logger}] ", style="dim")
-    text.append(said["text"] if said else line.message)
+    text.append(line.message if said is None else said)
     console.print(text)
 
 

@@ -17,6 +17,7 @@ LOG_FORMAT = "[%Y-%m-%dT%T.%e][%l][%n] %v"
 _ENTRY = re.compile(
     r"\[(?P<time>[\dT:.-]+)\]\[(?P<level>\w+)\]\[(?P<logger>\w+)\] (?P<message>.*)", re.DOTALL
 )
+_OF_FILTER = re.compile(r"wasm log(?: [^:]*)?: (?P<text>.*)", re.DOTALL)
 _ERROR_LEVELS = ("critical", "error")
 
 
@@ -30,6 +31,12 @@ class LogLine:
     logger: str = ""
     """Envoy's component: wasm, config, main, ..."""
     time: str = ""
+
+    @property
+    def of_filter(self) -> str | None:
+        """What a filter logged, without Envoy's words before it; None if Envoy itself said this."""
+        said = _OF_FILTER.fullmatch(self.message) if self.logger == "wasm" else None
+        return None if said is None else said["text"]
 
     def __str__(self) -> str:
         """Return the line as Envoy showed it."""
