@@ -27,13 +27,11 @@ ALWAYS: Final = frozenset(
         "proxy_on_configure",
         "proxy_on_context_create",
         "proxy_on_delete",
-        "proxy_on_done",
-        "proxy_on_log",
         "proxy_on_memory_allocate",
         "proxy_on_vm_start",
     }
 )
-"""Exports that every module keeps; other callbacks are there if the filter has them."""
+"""Exports that every module keeps; other callbacks are there if the filter has them: a call costs Envoy 1.5 us."""
 
 RECORD: Final = "leaksignal.build"
 """The custom section that tells what a module was made of."""
