@@ -134,7 +134,10 @@ class Properties:
         return self.get(path) is not None
 
     def set(self, path: Path, value: str | bytes) -> None:
-        """Set a property of the stream. Envoy keeps it in the filter state, under ``wasm.`` and the path."""
+        """Set a property of the stream. Envoy keeps it in the filter state, under ``wasm.`` and the path.
+
+        Envoy finds it again only under a path of one part: ``"mark"``, or ``("my.mark",)`` for a name with dots.
+        """
         host.set_property(path_bytes(path), to_bytes(value))
 
     def get_text(self, path: Path) -> str | None:

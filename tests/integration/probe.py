@@ -15,16 +15,19 @@ import uuid
 import proxy_wasm.logging
 from proxy_wasm import (
     Action,
+    BadArgumentError,
     Counter,
     FailureMode,
     GrpcCall,
     HttpCall,
     HttpContext,
     LocalResponseSentError,
+    NotFoundError,
     PeerType,
     PluginContext,
     SharedQueue,
     TcpContext,
+    call_foreign_function,
     log,
     shared_data,
 )
@@ -125,6 +128,46 @@ class Probe(HttpContext):
 
     def do_tcp(self, order: str) -> None:
         shared_data[TCP_ORDER] = order
+
+    def do_properties(self, _: str) -> None:
+        found = self.properties
+        found.set(("probe.mark",), b"\xff\x00")
+        found.set("of.parts", b"never found again")
+        seen = {
+            "method": found.request_method,
+            "path": found.request_path,
+            "protocol": found.request_protocol,
+            "size": found.request_size,
+            "source": found.source_address,
+            "plugin": found.plugin_name,
+            "connection": (found.connection_id or 0) > 0,
+            "tls": found.mtls,
+            "headers": dict(found.get_map("request.headers") or []).get(b"x-probe") == b"properties",
+            "mark": (found.get(("probe.mark",)) or b"").hex(),
+            "parts": found.get_text("of.parts"),
+            "missing": found.get_text("no.such"),
+        }
+        self.request_headers["x-properties"] = json.dumps(seen)
+
+    def do_foreign(self, _: str) -> None:
+        packed = call_foreign_function("compress", b"a" * 1000)
+        self.request_headers["x-foreign"] = b"%d %d" % (
+            len(packed) < 100,
+            call_foreign_function("uncompress", packed) == b"a" * 1000,
+        )
+        try:
+            call_foreign_function("no_such_function")
+        except NotFoundError as error:
+            self.request_headers["x-missing"] = str(error)
+
+    def do_close(self, _: str) -> None:
+        self.close_request()
+
+    def do_late(self, _: str) -> None:
+        try:
+            self.response_headers.add("x", "y")
+        except BadArgumentError as error:
+            self.request_headers["x-error"] = f"{error.call} {error.phase}"
 
     def do_raise(self, callback: str) -> Action | None:
         if callback == "http_call":

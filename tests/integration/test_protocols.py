@@ -7,6 +7,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import h2.connection
+import h2.events
 import pytest
 
 from leaksignal_wasm.envoy.testing import Answer, HttpUpstream, request
@@ -129,6 +131,33 @@ def test_a_body_that_is_held_to_its_end_arrives(
     reply = request(envoy, "POST", listener="closed", body=body, headers=headers)
     assert upstream.requests[-1].body == b"data|end"
     assert (reply.status, reply.body) == (200, b"data|end")
+
+
+@pytest.mark.parametrize("held", ["", "hold"])
+def test_trailers_of_http2_come_behind_the_body_of_a_request(
+    envoy: EnvoyProcess, raw_upstream: RawUpstream, held: str
+) -> None:
+    speaker = h2.connection.H2Connection()
+    speaker.initiate_connection()
+    headers = [
+        (":method", "POST"), (":path", "/"), (":scheme", "http"), (":authority", "a"), ("x-probe", held),
+        ("te", "trailers"),
+    ]  # fmt: skip
+    speaker.send_headers(1, headers)
+    speaker.send_data(1, b"one")
+    speaker.send_data(1, b"two")
+    speaker.send_headers(1, [("x-request-end", "1")], end_stream=True)
+    with connect(envoy) as client:
+        client.sendall(speaker.data_to_send())
+        with raw_upstream.accept() as server:
+            until(server, b"\r\n\r\n")
+            sent = until(server, b"\r\n\r\n")
+            assert sent.endswith(b"0\r\nx-request-end: 1\r\n\r\n")
+            assert sent.count(b"|trailers") == (1 if held else 0)
+            server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            events: list[h2.events.Event] = []
+            while not any(isinstance(event, h2.events.ResponseReceived) for event in events):
+                events += speaker.receive_data(client.recv(4096))
 
 
 def test_held_messages_of_grpc_arrive_with_their_trailers(envoy: EnvoyProcess) -> None:
