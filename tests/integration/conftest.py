@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent import futures
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
 import pytest
@@ -118,6 +118,13 @@ def raw_upstream() -> Iterator[RawUpstream]:
         yield RawUpstream(listening)
 
 
+def _with_metadata(listener: dict[str, Any]) -> dict[str, Any]:
+    """Let METADATA frames of HTTP/2, an extension of Envoy's, in."""
+    manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+    manager["http2_protocol_options"] = {"allow_metadata": True}
+    return listener
+
+
 class ProbePlugin(Protocol):
     def __call__(self, mode: str, **settings: object) -> WasmPlugin: ...
 
@@ -157,6 +164,11 @@ def envoy(
     }
     config = bootstrap(
         listeners=[
+            _with_metadata(
+                http_listener(
+                    "metadata", routes=[route("http")], filters=[http_wasm_filter(probe_plugin("closed"))]
+                )
+            ),
             *(
                 http_listener(
                     mode,

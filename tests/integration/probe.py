@@ -201,6 +201,10 @@ class Probe(HttpContext):
         if self.order == "hold":
             self.request_body.append(b"|trailers")
 
+    def on_request_metadata(self, num_elements: int) -> None:
+        log.info("metadata: %d", num_elements)
+        self.at("on_request_metadata")
+
     def on_response_headers(self, num_headers: int, end_of_stream: bool) -> None:
         self.at("on_response_headers")
         self.response_headers.add("x-python", "yes")

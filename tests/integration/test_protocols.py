@@ -193,3 +193,34 @@ def test_header_values_are_bytes_in_both_directions(envoy: EnvoyProcess, upstrea
         assert [value.encode("latin-1") for value in received.get_all(name, [])] == values
         given = [line.partition(b": ")[2] for line in reply.split(b"\r\n") if line.startswith(name.encode())]
         assert given == values
+
+
+@pytest.mark.parametrize(("order", "status"), [("", b"200"), ("raise:on_request_metadata", b"500")])
+def test_metadata_frames_reach_the_filter(
+    envoy: EnvoyProcess, upstream: HttpUpstream, order: str, status: bytes
+) -> None:
+    since = len(envoy.log_lines())
+    speaker = h2.connection.H2Connection()
+    speaker.initiate_connection()
+    headers = [
+        (":method", "POST"),
+        (":path", "/"),
+        (":scheme", "http"),
+        (":authority", "a"),
+        ("x-probe", order),
+    ]
+    speaker.send_headers(1, headers)
+    block = b"\x00\x04mark\x02on" + b"\x00\x05other\x03off"  # HPACK literals
+    metadata = len(block).to_bytes(3) + b"\x4d\x04" + (1).to_bytes(4) + block
+    before = speaker.data_to_send()
+    speaker.end_stream(1)
+    with connect(envoy, "metadata") as client:
+        client.sendall(before + metadata + speaker.data_to_send())
+        given: list[bytes] = []
+        while not given:
+            for event in speaker.receive_data(client.recv(4096)):
+                if isinstance(event, h2.events.ResponseReceived):
+                    given = [value for name, value in event.headers if name == b":status"]
+    assert given == [status]
+    envoy.wait_for_log("metadata: 2", since=since)
+    assert len(upstream.requests) == (0 if order else 1)
