@@ -200,15 +200,24 @@ def captures() -> Iterator[Path]:
 
 @pytest.mark.envoy
 @pytest.mark.xdist_group("examples")
+@pytest.mark.parametrize(
+    ("name", "configuration"),
+    [
+        ("response_headers", ""),
+        ("metrics", ""),
+        ("body_rewrite", '{"search": "http", "replace": "gopher"}'),
+        ("rate_limit", '{"requests": 50, "seconds": 86400}'),
+    ],
+)
 def test_captured_traffic_passes_host_and_envoy_alike(
-    example_module: Callable[[str], Path], har_files: dict[str, Path]
+    example_module: Callable[[str], Path], har_files: dict[str, Path], name: str, configuration: str
 ) -> None:
-    module = example_module("response_headers")
+    module = example_module(name)
     exchanges = [one for path in (*captures(), *har_files.values()) for one in load_capture(path)]
     assert len(exchanges) >= 100
-    with EnvoyReplay([WasmPlugin(module, name="example")]) as through:
+    with EnvoyReplay([WasmPlugin(module, name="example", configuration=configuration)]) as through:
         real = list(through.replay(exchanges))
-    plugin = load_target(module).vm(Host()).plugin("example")
+    plugin = load_target(module).vm(Host()).plugin("example", configuration=configuration)
     host = list(replay(plugin, [outcome.exchange for outcome in real]))
     differing = {
         outcome.exchange.source: found
