@@ -71,7 +71,7 @@ def _download(package: dict[str, Any], folder: Path) -> Path:
         ]
         command += ["--no-binary", ":all:", "--require-hashes", "--dest", str(folder), "-r", str(listed)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return folder / package["file"]
+    return folder / str(package["file"])
 
 
 if __name__ == "__main__":

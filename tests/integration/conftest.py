@@ -62,7 +62,7 @@ def upstream(_server: HttpUpstream) -> HttpUpstream:
 class _Echo(grpc.GenericRpcHandler):
     """Speaks bytes: `/test.Echo/Unary` answers with what it got, `/test.Echo/Stream` with each message as it comes."""
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         if details.method == "/test.Echo/Unary":
             return grpc.unary_unary_rpc_method_handler(self._unary)
         if details.method == "/test.Echo/Stream":

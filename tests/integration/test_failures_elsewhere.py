@@ -51,9 +51,9 @@ def test_the_answer_to_a_call_out(
 def test_trailers_of_a_response_that_fails_open(envoy: EnvoyProcess) -> None:
     since = len(envoy.log_lines())
     with grpc.insecure_channel(f"127.0.0.1:{envoy.port('grpc-open')}") as channel:
-        answer, call = channel.unary_unary("/test.Echo/Unary").with_call(
-            b"x", metadata=[("x-probe", "raise:on_response_trailers")], timeout=30
-        )
+        unary: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Echo/Unary")
+        order = (("x-probe", "raise:on_response_trailers"),)
+        answer, call = unary.with_call(b"x", metadata=order, timeout=30)
     assert answer == b"x"
     assert dict(call.trailing_metadata())["x-upstream"] == "done"
     envoy.wait_for_log("ordered to fail in on_response_trailers", since=since)

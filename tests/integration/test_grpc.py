@@ -21,10 +21,18 @@ def channel(envoy: EnvoyProcess) -> Iterator[grpc.Channel]:
         yield channel
 
 
+def unary(channel: grpc.Channel) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
+    return channel.unary_unary("/test.Echo/Unary")
+
+
+def stream(channel: grpc.Channel) -> grpc.StreamStreamMultiCallable[bytes, bytes]:
+    return channel.stream_stream("/test.Echo/Stream")
+
+
 @pytest.mark.parametrize("size", [0, 10, 100_000, 3_000_000])
 def test_a_unary_call_passes_with_its_trailers(channel: grpc.Channel, size: int) -> None:
     message = b"m" * size
-    answer, call = channel.unary_unary("/test.Echo/Unary").with_call(message, timeout=30)
+    answer, call = unary(channel).with_call(message, timeout=30)
     assert answer == message
     assert dict(call.initial_metadata())["x-python"] == "yes"
     assert dict(call.trailing_metadata())["x-upstream"] == "done"
@@ -32,27 +40,23 @@ def test_a_unary_call_passes_with_its_trailers(channel: grpc.Channel, size: int)
 
 def test_a_stream_passes_message_by_message(channel: grpc.Channel) -> None:
     sent = [b"%d" % number * 1000 for number in range(50)]
-    call = channel.stream_stream("/test.Echo/Stream")(iter(sent), timeout=30)
+    call = stream(channel)(iter(sent), timeout=30)
     assert list(call) == sent
     assert dict(call.trailing_metadata())["x-upstream"] == "done"
 
 
 def test_the_filter_adds_a_trailer(channel: grpc.Channel) -> None:
-    _, call = channel.unary_unary("/test.Echo/Unary").with_call(
-        b"x", metadata=[("x-probe", "append-trailer")], timeout=30
-    )
+    _, call = unary(channel).with_call(b"x", metadata=(("x-probe", "append-trailer"),), timeout=30)
     assert dict(call.trailing_metadata())["x-python-trailer"] == "yes"
 
 
 def test_a_local_response_is_a_grpc_status(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        channel.unary_unary("/test.Echo/Unary")(b"x", metadata=[("x-probe", "grpc-denied")], timeout=30)
+        unary(channel)(b"x", metadata=(("x-probe", "grpc-denied"),), timeout=30)
     assert error.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert error.value.details() == "no"
 
 
 def test_an_exception_in_the_trailers_resets_the_call(channel: grpc.Channel) -> None:
     with pytest.raises(grpc.RpcError):
-        channel.unary_unary("/test.Echo/Unary")(
-            b"x", metadata=[("x-probe", "raise:on_response_trailers")], timeout=30
-        )
+        unary(channel)(b"x", metadata=(("x-probe", "raise:on_response_trailers"),), timeout=30)

@@ -162,10 +162,9 @@ def test_trailers_of_http2_come_behind_the_body_of_a_request(
 
 def test_held_messages_of_grpc_arrive_with_their_trailers(envoy: EnvoyProcess) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{envoy.port('grpc')}") as channel:
-        order = [("x-probe", "hold-response")]
-        call = channel.stream_stream("/test.Echo/Stream")(
-            iter([b"1" * 70_000, b"2"]), metadata=order, timeout=30
-        )
+        order = (("x-probe", "hold-response"),)
+        stream: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream("/test.Echo/Stream")
+        call = stream(iter([b"1" * 70_000, b"2"]), metadata=order, timeout=30)
         assert list(call) == [b"1" * 70_000, b"2"]
         assert dict(call.trailing_metadata())["x-upstream"] == "done"
 

@@ -151,6 +151,7 @@ class Filter(HttpContext):
     assert large.size > small.size + 300_000
     with Host().vm(Module.load(large.output)).plugin().http_stream() as stream:
         out = stream.request([(":method", "GET"), (":path", "/"), (":authority", "a")])
+    assert out.headers is not None
     assert out.headers["x-answer"] == b"42"
 
 

@@ -341,4 +341,5 @@ class Names(HttpContext):
     plugin = Host().vm(Module.load(build_filter(source))).plugin()
     with plugin.http_stream() as stream:
         upstream = stream.request([(":method", "GET"), (":path", "/"), (":authority", "a")])
+        assert upstream.headers is not None
         assert upstream.headers["x-name"] == b"LATIN SMALL LETTER A"

@@ -19,6 +19,10 @@ from proxy_wasm import (
     shared_data,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 REQUESTS, ACTIVE, SIZES = Counter("requests"), Gauge("active"), Histogram("sizes")
 
 
@@ -30,15 +34,16 @@ class EveryCall(HttpContext):
         log.info("made %d for plugin %d", self.context_id, self.plugin.context_id)
 
     def attempt(self, what: str, *errors: type[Exception]) -> None:
+        attempts: dict[str, Callable[[], object]] = {
+            "headers": lambda: self.response_headers.add("x", "1"),
+            "body": lambda: self.response_body.read(0, 1),
+            "queue": lambda: SharedQueue.resolve("none"),
+            "function": lambda: call_foreign_function("none"),
+            "value": lambda: self.request_headers.add("x", "a\nb"),
+            "cluster": lambda: self.http_call("unknown"),
+        }
         try:
-            {
-                "headers": lambda: self.response_headers.add("x", "1"),
-                "body": lambda: self.response_body.read(0, 1),
-                "queue": lambda: SharedQueue.resolve("none"),
-                "function": lambda: call_foreign_function("none"),
-                "value": lambda: self.request_headers.add("x", "a\nb"),
-                "cluster": lambda: self.http_call("unknown"),
-            }[what]()
+            attempts[what]()
         except errors as error:
             log.info("%s: %s: %s", what, type(error).__name__, error)
 

@@ -8,7 +8,7 @@ from tests.proxy_wasm.scripted import PLUGIN, STREAM, ScriptedVm, http_vm, tcp_v
 from proxy_wasm import Action, FailureMode, HttpContext, PluginContext, TcpContext
 from proxy_wasm._unbound import HostStatus
 
-REFUSAL = ("send_local_response", 500, b"python_exception", b"", [], 13)
+REFUSAL: tuple[Any, ...] = ("send_local_response", 500, b"python_exception", b"", [], 13)
 HTTP = [
     ("on_request_headers", (1, False)),
     ("on_request_body", (1, False)),
@@ -72,8 +72,9 @@ def test_failing_open(callback: str, arguments: tuple[Any, ...]) -> None:
 def test_what_is_logged_and_counted() -> None:
     class Deep(HttpContext):
         def on_request_headers(self, num_headers: int, end_of_stream: bool) -> None:
+            nothing: dict[str, str] = {}
             try:
-                {}["first"]
+                nothing["first"]
             except KeyError as error:
                 error.add_note("a note")
                 raise ValueError("second") from error

@@ -32,7 +32,7 @@ FILTER = Path(__file__).parent / "calling.py"
 
 
 class Echo(grpc.GenericRpcHandler):
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         if details.method == "/test.Echo/Unary":
             return grpc.unary_unary_rpc_method_handler(lambda message, _context: message)
         return grpc.stream_stream_rpc_method_handler(lambda messages, _context: iter(messages))

@@ -8,6 +8,11 @@ from proxy_wasm._phase import phase
 from proxy_wasm._unbound import HostStatus, bind
 
 
+def callback_running() -> str | None:
+    """Return the current phase's callback: another binding has another one, which a type checker cannot know."""
+    return phase.callback
+
+
 def test_without_a_host_the_error_says_what_would_be_right() -> None:
     with pytest.raises(HostNotBoundError, match=r"proxy_get_property: no host here.*native_vm\(Plugin\)"):
         _unbound.get_property(b"x")
@@ -20,13 +25,13 @@ def test_bindings_nest_and_each_has_its_own_phase() -> None:
     with bind(outer):
         phase.callback = "on_tick"
         with bind(inner):
-            assert phase.callback is None
+            assert callback_running() is None
             assert phase.vm is inner
             assert _unbound.get_current_time_nanoseconds() == 2
-        assert phase.callback == "on_tick"
+        assert callback_running() == "on_tick"
         assert phase.vm is outer
         assert _unbound.get_current_time_nanoseconds() == 1
-    assert phase.callback is None
+    assert callback_running() is None
     with pytest.raises(HostNotBoundError):
         _unbound.get_current_time_nanoseconds()
 

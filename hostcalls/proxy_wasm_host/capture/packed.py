@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
-import msgpack  # type: ignore[import-untyped]  # it ships no types
+import msgpack
 
 from proxy_wasm_host.capture.errors import CaptureError
 from proxy_wasm_host.capture.exchange import Exchange, Headers, Message
