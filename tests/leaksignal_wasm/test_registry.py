@@ -1,18 +1,21 @@
-"""Pushes to Debian's docker-registry and pulls back with skopeo, which shares no code with what pushed."""
+"""Pushes to Debian's docker-registry and pulls back with skopeo and Istio's own fetcher: neither shares code with what pushed."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import tarfile
+import tempfile
 import threading
 import urllib.request
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,12 +25,12 @@ from click.testing import CliRunner
 
 from leaksignal_wasm import oci
 from leaksignal_wasm.cli import cli
+from leaksignal_wasm.envoy import cache_dir
 from leaksignal_wasm.errors import UserError
 from leaksignal_wasm.registry import Reference, push
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 MODULE = bytes(wasmtime.wat2wasm('(module (func (export "proxy_abi_version_0_2_1")))')) + (
     b"\0\xe4\xa7\x12\3pad" + os.urandom(300_000)  # a custom section that can't be compressed
@@ -124,6 +127,40 @@ def test_a_pushed_artifact_comes_back_as_it_was(open_registry: str, tmp_path: Pa
     files = pulled(open_registry, "team/artifact:1", tmp_path / "out")
     assert files["manifest.json"] == packed.manifest.data
     assert MODULE in files.values()
+
+
+FETCHER = Path(__file__).parent / "istio_fetcher"
+
+
+@pytest.fixture(scope="module")
+def istio_fetcher() -> Path:
+    """Istio's image fetcher as a program; built once for each state of its sources."""
+    go = tool("go")
+    sources = b"".join(path.read_bytes() for path in sorted(FETCHER.iterdir()))
+    program = cache_dir() / "tests" / f"istio-fetcher-{hashlib.sha256(sources).hexdigest()[:16]}"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+            built = Path(folder) / "fetcher"
+            subprocess.run([go, "build", "-trimpath", "-o", built, "."], cwd=FETCHER, check=True)
+            built.rename(program)
+    return program
+
+
+@pytest.mark.timeout(600)  # compiling Istio's dependencies, once
+def test_istio_fetches_either_variant(open_registry: str, istio_fetcher: Path) -> None:
+    references = []
+    for variant in ("compat", "artifact"):
+        reference = Reference.parse(f"{open_registry}/istio/{variant}:1")
+        push(oci.image(MODULE, variant), reference, plain_http=True)
+        references.append(f"{open_registry}/istio/{variant}:1")
+    run = subprocess.run([istio_fetcher, *references], capture_output=True, text=True, check=True)
+    sha256 = hashlib.sha256(MODULE).hexdigest()
+    fetched = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]  # among its log
+    assert fetched == [
+        {"digest": oci.image(MODULE, variant).digest.removeprefix("sha256:"), "sha256": sha256, "error": ""}
+        for variant in ("compat", "artifact")
+    ]
 
 
 def test_pushing_again_uploads_nothing_and_the_tag_moves(open_registry: str) -> None:
