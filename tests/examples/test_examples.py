@@ -207,6 +207,7 @@ def captures() -> Iterator[Path]:
         ("metrics", ""),
         ("body_rewrite", '{"search": "http", "replace": "gopher"}'),
         ("rate_limit", '{"requests": 50, "seconds": 86400}'),
+        ("header_auth", ""),
     ],
 )
 def test_captured_traffic_passes_host_and_envoy_alike(
@@ -215,9 +216,15 @@ def test_captured_traffic_passes_host_and_envoy_alike(
     module = example_module(name)
     exchanges = [one for path in (*captures(), *har_files.values()) for one in load_capture(path)]
     assert len(exchanges) >= 100
-    with EnvoyReplay([WasmPlugin(module, name="example", configuration=configuration)]) as through:
+    plugins = [WasmPlugin(module, name="example", configuration=configuration)]
+    with (
+        serve_http(auth_service) as auth,
+        EnvoyReplay(plugins, clusters=[cluster("auth", "127.0.0.1", auth.port)]) as through,
+    ):
         real = list(through.replay(exchanges))
-    plugin = load_target(module).vm(Host()).plugin("example", configuration=configuration)
+    simulated = Host()
+    simulated.cluster("auth", lambda call: check(call.headers.get("authorization")))
+    plugin = load_target(module).vm(simulated).plugin("example", configuration=configuration)
     host = list(replay(plugin, [outcome.exchange for outcome in real]))
     differing = {
         outcome.exchange.source: found
